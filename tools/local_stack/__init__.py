@@ -1,0 +1,1 @@
+"""The local stack: every part PayNexus needs, as ordinary processes on loopback."""

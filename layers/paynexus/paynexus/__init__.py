@@ -1,0 +1,1 @@
+"""PayNexus: payments, ledger, orchestration and settlement for one merchant platform."""

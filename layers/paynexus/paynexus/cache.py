@@ -1,0 +1,102 @@
+"""Redis: an accelerator that may vanish at any moment. Nothing here is ever the truth."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Any, cast
+
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from paynexus.observability import count, logger
+
+DEADLINE_SECONDS = 0.05
+"""No caller waits longer than this for the cache."""
+QUIET_SECONDS = 1.0
+"""After a failure the cache is left alone this long, so that a hung server costs one wait."""
+REPORT_INTERVAL_SECONDS = 60.0
+
+type Argument = str | bytes | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script and the digest that Redis knows it by."""
+
+    source: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-1 of the source, as EVALSHA wants it."""
+        return sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+class Cache:
+    """Answers None whenever Redis is absent, hung or failing; never raises.
+
+    An empty `url` is a cache that is always absent.
+    """
+
+    def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._url = url
+        self._client: Redis | None = None
+        self._monotonic = monotonic
+        self._quiet_until = 0.0
+        self._reported_at: float | None = None
+
+    def get(self, key: str) -> bytes | None:
+        """The value under `key`, or None."""
+        return cast("bytes | None", self._try(lambda client: client.get(key)))
+
+    def set(self, key: str, value: bytes, *, ttl_seconds: int) -> None:
+        """`key` holds `value` for `ttl_seconds`, unless Redis is away."""
+        self._try(lambda client: client.set(key, value, ex=ttl_seconds))
+
+    def delete(self, key: str) -> None:
+        """`key` holds nothing, unless Redis is away."""
+        self._try(lambda client: client.delete(key))
+
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:  # noqa: ANN401 - a script answers what it likes
+        """The script's answer, or None when Redis is away. The script runs at most once."""
+
+        def call(client: Redis) -> object:
+            try:
+                return client.evalsha(script.digest, len(keys), *keys, *args)
+            except NoScriptError:
+                return client.eval(script.source, len(keys), *keys, *args)
+
+        return self._try(call)
+
+    def _try(self, call: Callable[[Redis], object]) -> object:
+        if not self._url or self._monotonic() < self._quiet_until:
+            return None
+        try:
+            if self._client is None:
+                self._client = _client(self._url)
+            return call(self._client)
+        except (RedisError, OSError) as error:
+            self._rest(error)
+            return None
+
+    def _rest(self, error: Exception) -> None:
+        now = self._monotonic()
+        self._quiet_until = now + QUIET_SECONDS
+        if self._reported_at is None or now - self._reported_at >= REPORT_INTERVAL_SECONDS:
+            self._reported_at = now
+            logger.warning("cache unavailable", error=type(error).__name__)
+            count("CacheUnavailable")
+
+
+def _client(url: str) -> Redis:
+    # redis-py retries ten times by default: a server that accepts and never answers then
+    # holds one GET for seconds.
+    return Redis.from_url(
+        url,
+        socket_timeout=DEADLINE_SECONDS,
+        socket_connect_timeout=DEADLINE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        single_connection_client=True,
+    )

@@ -1,0 +1,53 @@
+"""Settings: read from the environment once, here and nowhere else."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+from paynexus.errors import ConfigurationError
+
+PREFIX = "PAYNEXUS_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Names and addresses of what a function works with; never a secret itself.
+
+    An absent setting is empty and fails when it is first asked for through `require`.
+    """
+
+    stage: str = ""
+    database_secret: str = ""
+    keys_secret: str = ""
+    redis_url: str = ""
+    token_key_id: str = ""
+    issuer: str = ""
+    bus_name: str = ""
+    workflow_arn: str = ""
+    sandbox_acquirer_url: str = ""
+    bank_bucket: str = ""
+    notification_queue_url: str = ""
+    webhook_networks: str = ""
+    changefeed_slot: str = "paynexus_changes"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:  # noqa: TID251 - the one reader
+        """The settings that `env` holds under `PAYNEXUS_` and the field's name."""
+        given = {
+            field.name: env[PREFIX + field.name.upper()]
+            for field in fields(cls)
+            if PREFIX + field.name.upper() in env
+        }
+        return cls(**given)
+
+    def require(self, name: str) -> str:
+        """The value of `name`; ConfigurationError names the variable when it is empty."""
+        value: str = getattr(self, name)
+        if not value:
+            raise ConfigurationError(f"set {PREFIX}{name.upper()}: this function needs it")
+        return value
+
+    def networks(self) -> tuple[str, ...]:
+        """Networks that webhooks may reach besides public ones, as CIDR strings."""
+        return tuple(part.strip() for part in self.webhook_networks.split(",") if part.strip())

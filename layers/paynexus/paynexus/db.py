@@ -1,0 +1,158 @@
+"""Postgres: one checked connection an execution environment, transactions, typed errors."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+
+from paynexus import errors
+from paynexus.observability import logger
+
+type Connection = psycopg.Connection[tuple[Any, ...]]
+
+CONNECT_TIMEOUT_SECONDS = 5
+STATEMENT_TIMEOUT_MS = 10_000
+LOCK_TIMEOUT_MS = 4_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+MIGRATION_LOCK = 0x7061796E  # "payn": one migration at a time
+
+SQLSTATE_ERRORS: dict[str, type[errors.PayNexusError]] = {
+    "PN001": errors.TransferExistsWithDifference,
+    "PN002": errors.PendingTransferNotFound,
+    "PN003": errors.PendingTransferAlreadyPosted,
+    "PN004": errors.PendingTransferAlreadyVoided,
+    "PN005": errors.LedgerError,
+    "PN010": errors.InvalidState,
+    "PN011": errors.NotFound,
+    "PN012": errors.InvalidRequest,
+}
+"""SQLSTATEs that our own SQL functions raise, as the errors they mean."""
+
+
+class Database:
+    """Hands out the environment's one connection; opens it late and again after a loss.
+
+    Lambda freezes processes, and sockets die unseen: a connection that has been idle is
+    tried before use. `conninfo` is asked at each connect, so that a rotated secret is seen.
+    """
+
+    def __init__(self, conninfo: Callable[[], str]) -> None:
+        self._conninfo = conninfo
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """A live connection in autocommit mode; DatabaseUnavailable when there is none."""
+        if self._connection is None or not _is_alive(self._connection):
+            self.close()
+            self._connection = _connect(self._conninfo())
+        return self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises the typed error for our own SQLSTATEs, DatabaseUnavailable for a lost
+        connection, a time-out or a lost race that the caller may simply repeat.
+        """
+        connection = self.connection()
+        with typed_errors(), connection.transaction():
+            yield connection
+
+    def close(self) -> None:
+        """The connection is closed; the next use opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def typed_errors() -> Iterator[None]:
+    """What Postgres raises inside the block leaves it as an error of our own."""
+    try:
+        yield
+    except (pg.OperationalError, pg.SerializationFailure, pg.DeadlockDetected) as error:
+        logger.warning("database unavailable", sqlstate=error.sqlstate)
+        raise errors.DatabaseUnavailable(
+            "The database did not answer in time. Repeat the request with the same Idempotency-Key."
+        ) from error
+    except psycopg.Error as error:
+        known = SQLSTATE_ERRORS.get(error.sqlstate or "")
+        if known is None:
+            raise
+        raise known(error.diag.message_primary or "", param=error.diag.column_name) from error
+
+
+def migrate(connection: Connection, directory: Path) -> list[str]:
+    """Apply the numbered files that this database has not seen; their names are returned.
+
+    Each file is one transaction; all run under one advisory lock, so that two deployments
+    apply each file once. RuntimeError when an applied file has since been changed.
+    """
+    applied = []
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        connection.execute(_MIGRATIONS_TABLE)
+        rows = connection.execute("SELECT name, checksum FROM schema_migrations").fetchall()
+        seen: dict[str, str] = {name: checksum for name, checksum in rows}
+        for path in sorted(directory.glob("[0-9]*.sql")):
+            text = path.read_text(encoding="utf-8")
+            checksum = hashlib.sha256(text.encode()).hexdigest()
+            if path.name in seen:
+                _require_unchanged(path.name, checksum, seen[path.name])
+                continue
+            connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+            connection.execute(text.encode())
+            connection.execute(
+                "INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)",
+                (path.name, checksum),
+            )
+            applied.append(path.name)
+    return applied
+
+
+_MIGRATIONS_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name TEXT PRIMARY KEY,
+    checksum TEXT NOT NULL,
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+)
+"""
+
+
+def _require_unchanged(name: str, checksum: str, recorded: str) -> None:
+    if checksum != recorded:
+        raise RuntimeError(
+            f"{name} was changed after it had been applied: put the change in a new file"
+        )
+
+
+def _connect(conninfo: str) -> Connection:
+    # No server-side prepared statements and no session SET: RDS Proxy pins on both. The
+    # time-outs travel as start-up options.
+    options = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} "
+        f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
+    )
+    with typed_errors():
+        return psycopg.connect(
+            conninfo,
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name="paynexus",
+            options=options,
+        )
+
+
+def _is_alive(connection: Connection) -> bool:
+    if connection.closed or connection.broken:
+        return False
+    try:
+        connection.execute("")
+    except psycopg.Error:
+        return False
+    return True

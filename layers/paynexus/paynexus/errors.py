@@ -1,0 +1,186 @@
+"""Every way the business can say no. HTTP statuses are http.py's concern alone."""
+
+from typing import ClassVar
+
+
+class PayNexusError(Exception):
+    """Something may happen that a caller must be told about.
+
+    `detail` says what is wrong and what to do; `param` names the offending field; `extra`
+    holds further members of the answer. `retryable` says whether the same call may succeed
+    later unchanged.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, param: str | None = None, **extra: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.param = param
+        self.extra = extra
+
+
+class ConfigurationError(PayNexusError):
+    """A setting is missing or wrong; its message names the variable."""
+
+    code = "configuration_error"
+
+
+class InvalidRequest(PayNexusError):
+    """The request can't be understood or breaks a rule that its sender can know."""
+
+    code = "invalid_request"
+
+
+class RequestTooLarge(PayNexusError):
+    """The body exceeds the limit named in the message."""
+
+    code = "request_too_large"
+
+
+class Unauthenticated(PayNexusError):
+    """No valid credentials came with the request."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(PayNexusError):
+    """The credentials are valid, but do not allow this."""
+
+    code = "forbidden"
+
+
+class NotFound(PayNexusError):
+    """There is no such thing among the caller's own."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(PayNexusError):
+    """The path exists, this method on it does not."""
+
+    code = "method_not_allowed"
+
+
+class RateLimited(PayNexusError):
+    """The caller has used up its rate; `retry_after` (seconds) says when to come back."""
+
+    code = "rate_limited"
+    retryable = True
+
+    def __init__(
+        self, detail: str, *, retry_after: int, param: str | None = None, **extra: object
+    ) -> None:
+        super().__init__(detail, param=param, **extra)
+        self.retry_after = retry_after
+
+
+class IdempotencyKeyMissing(PayNexusError):
+    """A request that acts came without, or with an unusable, Idempotency-Key."""
+
+    code = "idempotency_key_missing"
+
+
+class IdempotencyKeyReused(PayNexusError):
+    """The key was used before with another request."""
+
+    code = "idempotency_key_reused"
+
+
+class OperationRunning(PayNexusError):
+    """The first request under this key is still at work; `retry_after` is in seconds."""
+
+    code = "operation_running"
+    retryable = True
+
+    def __init__(
+        self, detail: str, *, retry_after: int, param: str | None = None, **extra: object
+    ) -> None:
+        super().__init__(detail, param=param, **extra)
+        self.retry_after = retry_after
+
+
+class InvalidState(PayNexusError):
+    """The object's status does not allow this operation."""
+
+    code = "invalid_state"
+
+
+class QrRefused(PayNexusError):
+    """A QR code can't be used; `reason` is its own code (`qr_expired`, `qr_spent`, …)."""
+
+    code = "qr_refused"
+
+    def __init__(self, detail: str, *, reason: str, param: str | None = None) -> None:
+        super().__init__(detail, param=param)
+        self.code = reason  # type: ignore[misc]  # each refusal carries a code of its own
+
+
+class GatewayUnavailable(PayNexusError):
+    """No gateway is configured, or none can be reached, for this payment."""
+
+    code = "gateway_unavailable"
+    retryable = True
+
+
+class BankFileRefused(PayNexusError):
+    """A file from the bank can't be used; nothing of it was applied."""
+
+    code = "bank_file_refused"
+
+
+class DatabaseUnavailable(PayNexusError):
+    """Postgres did not answer, or gave up under contention.
+
+    Nothing was committed, or it isn't known: the same request under the same key is safe.
+    """
+
+    code = "database_unavailable"
+    retryable = True
+
+
+class LedgerError(PayNexusError):
+    """The ledger refused a transfer; a subclass names the kind."""
+
+    code = "ledger_error"
+
+
+class TransferExistsWithDifference(LedgerError):
+    """A transfer of this id exists and differs from the one asked for."""
+
+    code = "transfer_exists_with_difference"
+
+
+class PendingTransferNotFound(LedgerError):
+    """There is no pending transfer of this id."""
+
+    code = "pending_transfer_not_found"
+
+
+class PendingTransferAlreadyPosted(LedgerError):
+    """The pending transfer was posted before; it can't be voided or posted again."""
+
+    code = "pending_transfer_already_posted"
+
+
+class PendingTransferAlreadyVoided(LedgerError):
+    """The pending transfer was voided before; it can't be posted."""
+
+    code = "pending_transfer_already_voided"
+
+
+class TokenRefused(PayNexusError):
+    """The token endpoint says no; `reason` is one of the error codes of RFC 6749, 5.2."""
+
+    code = "invalid_request"
+
+    def __init__(self, detail: str, *, reason: str) -> None:
+        super().__init__(detail)
+        self.code = reason  # type: ignore[misc]  # the standard's own codes
+
+
+class NotAcceptable(PayNexusError):
+    """None of the media types that the caller accepts is made here."""
+
+    code = "not_acceptable"

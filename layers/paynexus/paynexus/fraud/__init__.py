@@ -1,0 +1,1 @@
+"""Fraud: score a payment before it is charged."""

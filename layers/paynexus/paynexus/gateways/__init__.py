@@ -1,0 +1,1 @@
+"""Gateways: the port to those who move the money."""

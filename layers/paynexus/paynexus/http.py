@@ -1,0 +1,210 @@
+"""The HTTP edge: strict bodies in, resources or RFC 9457 problems out, a Request-Id on each."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+from pydantic import BaseModel, ConfigDict
+
+from paynexus import errors, ids
+from paynexus.observability import count, logger
+
+BODY_LIMIT_BYTES = 64 * 1024
+NESTING_LIMIT = 32
+"""Objects and lists inside one another in a request body."""
+PAGE_SIZE_DEFAULT = 20
+PAGE_SIZE_LIMIT = 100
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+
+STATUS_OF: dict[type[errors.PayNexusError], int] = {
+    errors.InvalidRequest: 400,
+    errors.IdempotencyKeyMissing: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.OperationRunning: 409,
+    errors.InvalidState: 409,
+    errors.RequestTooLarge: 413,
+    errors.IdempotencyKeyReused: 422,
+    errors.QrRefused: 422,
+    errors.RateLimited: 429,
+    errors.GatewayUnavailable: 503,
+    errors.DatabaseUnavailable: 503,
+}
+"""The one place where an error of the business becomes an HTTP status; others are 500."""
+
+
+class Strict(BaseModel):
+    """A request body: no coercion ("5", 5.0 and true are no amounts), no unknown fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Resolver(APIGatewayRestResolver):
+    """Powertools' resolver with our manners; `request_id` is the present request's."""
+
+    request_id = ""
+
+    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context is untyped here
+        """The answer to one API Gateway event, never an exception."""
+        self.request_id = ids.text("req", ids.new_id())
+        logger.set_correlation_id(self.request_id)
+        # API Gateway sends null, and some callers leave these out altogether.
+        event = {**event, "headers": event.get("headers") or {}}
+        answer: dict[str, Any] = super().resolve(event, context)
+        headers = answer.setdefault("multiValueHeaders", {})
+        headers["Request-Id"] = [self.request_id]
+        headers.setdefault("Cache-Control", ["no-store"])
+        return answer
+
+
+def new_resolver() -> Resolver:
+    """A resolver that validates strictly and says no in problem+json only."""
+    app = Resolver(enable_validation=True, json_body_deserializer=parse_json)
+
+    @app.exception_handler(errors.PayNexusError)  # type: ignore[untyped-decorator]  # Powertools'
+    def refuse(error: errors.PayNexusError) -> Response[str]:
+        return problem(error, request_id=app.request_id)
+
+    @app.exception_handler([RequestValidationError, RequestUnsupportedContentType])  # type: ignore[untyped-decorator]  # Powertools'
+    def refuse_invalid(error: RequestValidationError) -> Response[str]:
+        return problem(_invalid_request(error.errors()), request_id=app.request_id)
+
+    @app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # Powertools'
+    def refuse_unforeseen(error: Exception) -> Response[str]:
+        logger.exception("unforeseen error", exc_info=error)
+        count("UnforeseenError")
+        unforeseen = errors.PayNexusError("Something failed on our side; it has been reported.")
+        return problem(unforeseen, request_id=app.request_id)
+
+    @app.not_found
+    def refuse_unknown(_error: Exception) -> Response[str]:
+        return problem(_unknown_route(app), request_id=app.request_id)
+
+    return app
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of a JSON text; InvalidRequest for what parsers disagree about.
+
+    Duplicate keys, NaN and infinities, byte order marks and deep nesting are refused: two
+    parties that read them differently would see two different payments.
+    """
+    if not text:
+        raise errors.InvalidRequest("The body is empty; send a JSON object.")
+    if len(text.encode("utf-8", "surrogatepass")) > BODY_LIMIT_BYTES:
+        raise errors.RequestTooLarge(f"The body exceeds {BODY_LIMIT_BYTES} bytes.")
+    _refuse_deep_nesting(text)
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        text.encode("utf-8")
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (UnicodeError, RecursionError, ValueError) as error:
+        raise errors.InvalidRequest(f"The body is not valid JSON: {error}.") from error
+    return value
+
+
+def reply(
+    status: int, resource: object, *, headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    """An answer whose body is `resource` as JSON."""
+    return raw_reply(status, to_json(resource), headers=headers)
+
+
+def raw_reply(status: int, body: str, *, headers: Mapping[str, str] | None = None) -> Response[str]:
+    """An answer whose JSON body goes out byte for byte."""
+    return Response(status_code=status, content_type=JSON, body=body, headers=dict(headers or {}))
+
+
+def to_json(value: object) -> str:
+    """JSON as this API writes it everywhere: compact, UTF-8, keys in the order given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def page(items: Sequence[object], *, has_more: bool) -> dict[str, object]:
+    """One page of a list."""
+    return {"data": list(items), "has_more": has_more}
+
+
+def problem(error: errors.PayNexusError, *, request_id: str) -> Response[str]:
+    """`error` as RFC 9457 problem+json."""
+    status = status_of(error)
+    body: dict[str, object] = {
+        "type": f"https://docs.paynexus.dev/errors#{error.code}",
+        "title": type(error).__name__,
+        "status": status,
+        "code": error.code,
+        "detail": error.detail,
+        "request_id": request_id,
+        **error.extra,
+    }
+    if error.param is not None:
+        body["param"] = error.param
+    headers: dict[str, str | list[str]] = {}
+    if isinstance(error, (errors.RateLimited, errors.OperationRunning)):
+        headers["Retry-After"] = str(error.retry_after)
+    return Response(
+        status_code=status, content_type=PROBLEM_JSON, body=to_json(body), headers=headers
+    )
+
+
+def status_of(error: errors.PayNexusError) -> int:
+    """The HTTP status that `error` is answered with."""
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF:
+            return STATUS_OF[kind]
+    return 500
+
+
+def _invalid_request(faults: Sequence[Mapping[str, Any]]) -> errors.InvalidRequest:
+    first = faults[0]
+    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    name = ".".join(where)
+    detail = f"{name}: {first['msg']}" if name else str(first["msg"])
+    return errors.InvalidRequest(detail, param=name or None)
+
+
+def _unknown_route(app: Resolver) -> errors.PayNexusError:
+    path = app.current_event.path
+    routes = app._static_routes + app._dynamic_routes  # noqa: SLF001 - Powertools has no accessor
+    methods = sorted({str(route.method) for route in routes if route.rule.match(path)})
+    if methods:
+        return errors.MethodNotAllowed(f"This path answers {', '.join(methods)}.", allow=methods)
+    return errors.NotFound("There is no such path.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise errors.InvalidRequest(f"{twice}: this key stands twice.", param=twice)
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise errors.InvalidRequest(f"{name} is not a JSON value.")
+
+
+def _refuse_deep_nesting(text: str) -> None:
+    depth, in_string, escaped = 0, False, False
+    for character in text:
+        if in_string:
+            in_string = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > NESTING_LIMIT:
+                raise errors.InvalidRequest(f"The body nests deeper than {NESTING_LIMIT} levels.")
+        elif character in "]}":
+            depth -= 1

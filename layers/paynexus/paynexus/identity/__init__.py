@@ -1,0 +1,1 @@
+"""Identity: clients, tokens, keys and rate limits."""

@@ -1,0 +1,1 @@
+"""The ledger: two-phase double entry inside Postgres."""

@@ -1,0 +1,1 @@
+"""Merchants: records, fees and configuration."""

@@ -1,0 +1,1 @@
+"""Notification: tell the merchant, reliably."""

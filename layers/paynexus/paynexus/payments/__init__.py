@@ -1,0 +1,1 @@
+"""Payments: take money once and only once, and return it when asked."""

@@ -1,0 +1,1 @@
+"""QR codes: issue, render, scan, spend."""

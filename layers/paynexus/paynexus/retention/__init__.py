@@ -1,0 +1,1 @@
+"""Retention: partitions made ahead of time."""

@@ -1,0 +1,73 @@
+"""The composition root: the only place that builds clients, each once an environment."""
+
+import base64
+import json
+from functools import cache as once
+from typing import Any
+
+from paynexus.cache import Cache
+from paynexus.clock import Clock, system_clock
+from paynexus.config import Settings
+from paynexus.db import Database
+
+
+@once
+def settings() -> Settings:
+    """The environment's settings."""
+    return Settings.from_env()
+
+
+def clock() -> Clock:
+    """The clock that use cases are given `now` from."""
+    return system_clock
+
+
+@once
+def aws(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
+    """A boto3 client. Imported late: it costs a fifth of a second that few functions need."""
+    import boto3  # noqa: PLC0415 - see above
+
+    return boto3.client(service)  # type: ignore[call-overload]  # any service, by its name
+
+
+@once
+def database() -> Database:
+    """The ledger's Postgres; the secret is read again at each connect, so it may rotate."""
+    return Database(_conninfo)
+
+
+@once
+def cache() -> Cache:
+    """Redis, or an always absent cache where none is configured."""
+    return Cache(settings().redis_url)
+
+
+@once
+def keys() -> dict[str, str]:
+    """The keys that the product itself holds, from Secrets Manager."""
+    return _secret(settings().require("keys_secret"))
+
+
+def key_bytes(name: str) -> bytes:
+    """The 32-byte key called `name`."""
+    return base64.b64decode(keys()[name])
+
+
+def _conninfo() -> str:
+    # Imported here: make_conninfo pulls in the driver, which db.py owns.
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - see above
+
+    secret = _secret(settings().require("database_secret"))
+    return make_conninfo(
+        host=secret["host"],
+        port=str(secret["port"]),
+        user=secret["username"],
+        password=secret["password"],
+        dbname=secret["dbname"],
+    )
+
+
+def _secret(name: str) -> dict[str, str]:
+    answer = aws("secretsmanager").get_secret_value(SecretId=name)
+    value: dict[str, str] = json.loads(answer["SecretString"])
+    return value

@@ -1,0 +1,1 @@
+"""Settlement: pay merchants what they are owed."""

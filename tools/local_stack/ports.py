@@ -2,11 +2,13 @@
 
 import json
 import socket
+import time
 from pathlib import Path
 
 from tools.local_stack.errors import StackError
 
 HOST = "127.0.0.1"
+RELEASE_SECONDS = 1.0
 
 
 def free_port() -> int:
@@ -31,6 +33,10 @@ def is_free(port: int) -> bool:
 
 def require_free(port: int, *, part: str, ports_file: Path) -> None:
     """Nobody listens on the port; otherwise the error says how to get out of it."""
+    # A killed process may show as ended a moment before its last thread lets go of the port.
+    deadline = time.monotonic() + RELEASE_SECONDS
+    while not is_free(port) and time.monotonic() < deadline:
+        time.sleep(0.02)
     if is_free(port):
         return
     message = (

@@ -1,0 +1,1 @@
+"""The sandbox acquirer: the bank's side of a card payment, for merchants who test."""

@@ -1,0 +1,237 @@
+"""Use cases of the acquirer: take an operation, tell what became of it, list the day's money."""
+
+import csv
+import io
+import json
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from tools.sandbox_acquirer.rules import (
+    Effect,
+    Operation,
+    Request,
+    RequestRefused,
+    changed,
+    fee_of,
+    opened,
+)
+from tools.sandbox_acquirer.store import Entry, Store
+from tools.sandbox_acquirer.tokens import (
+    APPROVAL,
+    BEFORE_EFFECT,
+    SLOW_SECONDS,
+    Behaviour,
+    Fault,
+    behaviour_of,
+)
+
+IN_PROGRESS_WAIT_SECONDS = 10.0
+SETTLEMENT_COLUMNS = (
+    "line",
+    "reference",
+    "operation",
+    "charge_reference",
+    "currency",
+    "gross",
+    "fee",
+    "net",
+    "created",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the client is to receive: the answer, and how the line fails before it arrives."""
+
+    answer: str | None
+    fault: Fault | None = None
+    is_replay: bool = False
+
+
+class Acquirer:
+    """Takes each reference once, however often and however concurrently it is sent."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        sleep: Callable[[float], object],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Serve the books in `store`; `sleep` is how slow operations pass their time."""
+        self._store = store
+        self._sleep = sleep
+        self._clock = clock
+        self._progress = threading.Condition()
+
+    def send(self, request: Request) -> Exchange:
+        """
+        The operation is in the books at most once; repeated sends get its stored answer.
+
+        A fault before the effect leaves nothing behind but the count of sends. A fault after it
+        strikes the first send only: the books then answer for themselves.
+        """
+        self._wait_for(request.reference)
+        self._wait_for(request.charge_reference)
+        with self._store.transaction():
+            sends = self._store.count_send(request.reference)
+            self._refuse_in_progress(request)
+            replay = self._replay(request)
+            if replay is not None:
+                return replay
+            behaviour = self._behaviour(request)
+            fault = behaviour.fault
+            if fault in BEFORE_EFFECT and not (behaviour.once and sends > 1):
+                return Exchange(None, fault)
+            if fault is not Fault.SLOW:
+                answer = self._execute(request, behaviour)
+                return Exchange(answer, None if fault in BEFORE_EFFECT else fault)
+            self._reserve(request)
+        return self._finish_slowly(request, behaviour)
+
+    def inquire(self, reference: str) -> str | None:
+        """What became of `reference`; None when it never took effect here."""
+        operation = self._store.operation(reference)
+        return None if operation is None else operation.answer
+
+    def charge(self, reference: str) -> dict[str, object] | None:
+        """The charge as it is now."""
+        charge = self._store.charge(reference)
+        return None if charge is None else {**_fields(charge), "status": charge.status}
+
+    def charges(self, *, after: int, limit: int) -> dict[str, object]:
+        """One page of charges, oldest first, each with how often its reference was sent."""
+        rows = self._store.charges(after=after, limit=limit + 1)
+        data = [
+            {**_fields(charge), "status": charge.status, "sends": sends, "sequence": sequence}
+            for sequence, charge, sends in rows[:limit]
+        ]
+        return {"data": data, "has_more": len(rows) > limit}
+
+    def statistics(self) -> dict[str, object]:
+        """Totals over everything ever recorded."""
+        return self._store.statistics()
+
+    def settlement_file(self, day: date) -> str:
+        """The day's money (UTC) as CSV: one line per operation that moved any."""
+        start, end = day.isoformat(), (day + timedelta(days=1)).isoformat()
+        out = io.StringIO(newline="")
+        writer = csv.writer(out)
+        writer.writerow(SETTLEMENT_COLUMNS)
+        for row in self._store.settled_between(start, end):
+            gross, fee = int(str(row["settled"])), int(str(row["fee"]))
+            names = ("sequence", "reference", "operation", "charge_reference", "currency")
+            writer.writerow(
+                [*(row[name] for name in names), gross, fee, gross - fee, row["created_at"]],
+            )
+        return out.getvalue()
+
+    def _replay(self, request: Request) -> Exchange | None:
+        stored = self._store.operation(request.reference)
+        if stored is None:
+            return None
+        if stored.fingerprint != request.fingerprint:
+            raise RequestRefused(
+                409,
+                "reference_reused",
+                "this reference belongs to a different request",
+            )
+        return Exchange(stored.answer, is_replay=True)
+
+    def _refuse_in_progress(self, request: Request) -> None:
+        if self._is_in_progress(request.reference) or self._is_in_progress(
+            request.charge_reference,
+        ):
+            raise RequestRefused(409, "operation_in_progress", "still being processed; inquire")
+
+    def _behaviour(self, request: Request) -> Behaviour:
+        token = request.payment_method
+        if request.operation is not Operation.CHARGE:
+            charge = self._store.charge(request.charge_reference)
+            token = None if charge is None else charge.payment_method
+        return APPROVAL if token is None else behaviour_of(token, request.operation.value)
+
+    def _reserve(self, request: Request) -> None:
+        answer = _answer(request, status="processing", code=None, at=self._now())
+        self._store.put_operation(request, Entry("processing", answer, self._now()))
+
+    def _finish_slowly(self, request: Request, behaviour: Behaviour) -> Exchange:
+        self._sleep(SLOW_SECONDS)
+        with self._store.transaction():
+            answer = self._execute(request, behaviour)
+        with self._progress:
+            self._progress.notify_all()
+        return Exchange(answer)
+
+    def _execute(self, request: Request, behaviour: Behaviour) -> str:
+        """The operation's effect and answer are in the books when the transaction commits."""
+        effect = behaviour.decline or self._effect(request)
+        at = self._now()
+        if isinstance(effect, str):
+            answer = _answer(request, status="declined", code=effect, at=at)
+            self._store.put_operation(request, Entry("declined", answer, at))
+            return answer
+        if effect.charge is not None:
+            self._store.put_charge(effect.charge)
+        answer = _answer(request, status="approved", code=None, at=at)
+        fee = fee_of(effect.settled)
+        self._store.put_operation(request, Entry("approved", answer, at, effect.settled, fee))
+        body = json.dumps({"id": f"cb_{uuid.uuid4().hex}", "operation": json.loads(answer)})
+        for _ in range(2 if behaviour.fault is Fault.DUPLICATE_CALLBACK else 1):
+            self._store.put_callback(body)
+        return answer
+
+    def _effect(self, request: Request) -> Effect | str:
+        if request.operation is Operation.CHARGE:
+            canceled = self._store.is_canceled_before_arrival(request.reference)
+            return opened(request, canceled_before=canceled)
+        charge = self._store.charge(request.charge_reference)
+        if charge is not None:
+            return changed(request, charge)
+        is_known = self._store.operation(request.charge_reference) is not None
+        if request.operation is not Operation.CANCEL:
+            if is_known:
+                return "charge_declined"
+            raise RequestRefused(404, "unknown_charge", "no charge has this reference")
+        if not is_known:
+            self._store.cancel_before_arrival(request.charge_reference)
+        return Effect(None)
+
+    def _wait_for(self, reference: str) -> None:
+        """Let an operation in progress under `reference` finish, within reason."""
+        with self._progress:
+            self._progress.wait_for(
+                lambda: not self._is_in_progress(reference),
+                timeout=IN_PROGRESS_WAIT_SECONDS,
+            )
+
+    def _is_in_progress(self, reference: str) -> bool:
+        operation = self._store.operation(reference)
+        return operation is not None and operation.status == "processing"
+
+    def _now(self) -> str:
+        return self._clock().isoformat(timespec="milliseconds")
+
+
+def _answer(request: Request, *, status: str, code: str | None, at: str) -> str:
+    return json.dumps(
+        {
+            "reference": request.reference,
+            "operation": request.operation.value,
+            "charge_reference": request.charge_reference,
+            "status": status,
+            "code": code,
+            "gateway_reference": f"sbx_{request.fingerprint[:8]}{uuid.uuid4().hex[:16]}",
+            "amount": request.amount,
+            "currency": request.currency,
+            "created": at,
+        },
+    )
+
+
+def _fields(charge: object) -> dict[str, object]:
+    names = ("reference", "amount", "currency", "captured", "refunded", "canceled")
+    return {name: getattr(charge, name) for name in names}

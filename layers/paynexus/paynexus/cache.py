@@ -74,12 +74,16 @@ class Cache:
         if not self._url or self._monotonic() < self._quiet_until:
             return None
         try:
-            if self._client is None:
-                self._client = _client(self._url)
-            return call(self._client)
+            return call(self._connected())
         except (RedisError, OSError) as error:
             self._rest(error)
             return None
+
+    def _connected(self) -> Redis:
+        # Late: the client connects when it is made, and Redis may be away just then.
+        if self._client is None:
+            self._client = _client(self._url)
+        return self._client
 
     def _rest(self, error: Exception) -> None:
         now = self._monotonic()

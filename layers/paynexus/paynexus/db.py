@@ -96,8 +96,7 @@ def migrate(connection: Connection, directory: Path) -> list[str]:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
         connection.execute(_MIGRATIONS_TABLE)
-        rows = connection.execute("SELECT name, checksum FROM schema_migrations").fetchall()
-        seen: dict[str, str] = {name: checksum for name, checksum in rows}
+        seen = _applied(connection)
         for path in sorted(directory.glob("[0-9]*.sql")):
             text = path.read_text(encoding="utf-8")
             checksum = hashlib.sha256(text.encode()).hexdigest()
@@ -121,6 +120,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 )
 """
+
+
+def _applied(connection: Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT name, checksum FROM schema_migrations")
+    return {row[0]: row[1] for row in rows}
 
 
 def _require_unchanged(name: str, checksum: str, recorded: str) -> None:

@@ -1,0 +1,93 @@
+-- Who takes payments: users, merchants, their fees, bank accounts and API clients.
+
+CREATE SCHEMA audit;
+COMMENT ON SCHEMA audit IS
+    'One view per invariant, named after the broken rule; every row in one is a violation.';
+
+CREATE TABLE users (
+    id UUID PRIMARY KEY,
+    email TEXT UNIQUE NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now()
+);
+
+CREATE TABLE merchants (
+    id UUID PRIMARY KEY,
+    name TEXT NOT NULL,
+    owner_user_id UUID REFERENCES users (id),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now(),
+    country CHAR(2) NOT NULL DEFAULT 'DE',
+    configuration JSONB NOT NULL DEFAULT '{}'
+);
+
+CREATE TABLE merchant_fees (
+    merchant_id UUID NOT NULL REFERENCES merchants (id),
+    currency CHAR(3) NOT NULL,
+    basis_points INTEGER NOT NULL,
+    fixed_minor BIGINT NOT NULL,
+    PRIMARY KEY (merchant_id, currency),
+    CONSTRAINT basis_points_are_a_share CHECK (basis_points BETWEEN 0 AND 10000),
+    CONSTRAINT fixed_fee_is_not_negative CHECK (fixed_minor >= 0)
+);
+
+CREATE TABLE payout_accounts (
+    merchant_id UUID NOT NULL REFERENCES merchants (id),
+    currency CHAR(3) NOT NULL,
+    holder TEXT NOT NULL,
+    iban TEXT NOT NULL,
+    bic TEXT,
+    PRIMARY KEY (merchant_id, currency)
+);
+
+CREATE TABLE clients (
+    id TEXT PRIMARY KEY,
+    merchant_id UUID NOT NULL REFERENCES merchants (id),
+    mode TEXT NOT NULL,
+    secret_hash BYTEA NOT NULL,
+    scopes TEXT [] NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    revoked_at TIMESTAMPTZ,
+    CONSTRAINT mode_is_test_or_live CHECK (mode IN ('test', 'live'))
+);
+CREATE INDEX clients_of_merchant ON clients (merchant_id);
+
+-- Monthly partitions are ranges of UUIDv7 keys: the key's first 48 bits are milliseconds
+-- since 1970 (RFC 9562, 5.7), so a month of time is a range of keys and the key stays
+-- unique across partitions.
+CREATE FUNCTION uuid_at(p_at TIMESTAMPTZ) RETURNS UUID
+LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM p_at) * 1000)::BIGINT), 12, '0')
+        || '00000000000000000000')::UUID
+$$;
+
+CREATE FUNCTION make_partitions(p_table TEXT, p_from DATE, p_months INTEGER) RETURNS INTEGER
+LANGUAGE plpgsql AS $$
+DECLARE
+    month_start DATE;
+    partition TEXT;
+    made INTEGER := 0;
+BEGIN
+    FOR i IN 0..p_months - 1 LOOP
+        month_start := (date_trunc('month', p_from) + make_interval(months => i))::DATE;
+        partition := p_table || to_char(month_start, '_YYYY_MM');
+        CONTINUE WHEN to_regclass(partition) IS NOT NULL;
+        EXECUTE format(
+            'CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+            partition, p_table,
+            uuid_at(month_start::TIMESTAMP AT TIME ZONE 'UTC'),
+            uuid_at((month_start + INTERVAL '1 month')::TIMESTAMP AT TIME ZONE 'UTC')
+        );
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION make_partitions IS
+    'Makes the monthly partitions that are missing, from the month of p_from on.';
+
+CREATE FUNCTION refuse_change() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% rows are never changed or deleted', TG_TABLE_NAME
+        USING ERRCODE = 'PN020';
+END
+$$;

@@ -1,0 +1,313 @@
+-- Payments, their calls to gateways, refunds, and the keys that make each happen once.
+
+CREATE TABLE transactions (
+    id UUID PRIMARY KEY,
+    merchant_id UUID REFERENCES merchants (id),
+    amount BIGINT NOT NULL,
+    currency CHAR(3) NOT NULL,
+    status TEXT NOT NULL,
+    gateway_response JSONB,
+    idempotency_key TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now(),
+    mode TEXT NOT NULL,
+    capture TEXT NOT NULL,
+    captured_amount BIGINT NOT NULL DEFAULT 0,
+    refunded_amount BIGINT NOT NULL DEFAULT 0,
+    refunding_amount BIGINT NOT NULL DEFAULT 0,
+    fee_amount BIGINT NOT NULL DEFAULT 0,
+    fee_basis_points INTEGER NOT NULL DEFAULT 0,
+    fee_fixed_minor BIGINT NOT NULL DEFAULT 0,
+    payment_method TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    reference TEXT,
+    description TEXT,
+    metadata JSONB NOT NULL DEFAULT '{}',
+    qr_code_id UUID,
+    challenge TEXT NOT NULL DEFAULT 'none',
+    failure_code TEXT,
+    failure_message TEXT,
+    transfer_id UUID NOT NULL,
+    -- The capture or cancel that is under way: at most one at a time.
+    open_operation TEXT,
+    open_operation_id UUID,
+    open_operation_amount BIGINT,
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT amount_is_positive CHECK (amount > 0),
+    CONSTRAINT mode_is_test_or_live CHECK (mode IN ('test', 'live')),
+    CONSTRAINT status_is_known CHECK (status IN (
+        'PENDING', 'CHALLENGED', 'AUTHORIZED', 'UNKNOWN', 'COMPLETED', 'FAILED', 'CANCELED'
+    )),
+    CONSTRAINT capture_is_automatic_or_manual CHECK (capture IN ('automatic', 'manual')),
+    CONSTRAINT challenge_is_known CHECK (challenge IN ('none', 'required', 'authenticated', 'failed')),
+    CONSTRAINT captured_at_most_the_amount CHECK (captured_amount BETWEEN 0 AND amount),
+    CONSTRAINT returned_at_most_what_was_captured CHECK (
+        refunded_amount >= 0 AND refunding_amount >= 0
+        AND refunded_amount + refunding_amount <= captured_amount
+    ),
+    CONSTRAINT open_operation_is_capture_or_cancel CHECK (open_operation IN ('capture', 'cancel'))
+) PARTITION BY RANGE (id);
+CREATE TABLE transactions_default PARTITION OF transactions DEFAULT;
+CREATE INDEX transactions_of_merchant ON transactions (merchant_id, mode, id);
+CREATE INDEX transactions_by_fingerprint ON transactions (fingerprint, created_at);
+CREATE INDEX transactions_not_final ON transactions (updated_at)
+WHERE status IN ('PENDING', 'UNKNOWN') OR open_operation IS NOT NULL;
+SELECT make_partitions('transactions', (now() AT TIME ZONE 'UTC')::DATE, 4);
+
+-- The lifecycle; paynexus/payments/model.py holds the same table, and a contract test
+-- compares the two.
+CREATE FUNCTION payment_may_become(p_old TEXT, p_new TEXT) RETURNS BOOLEAN
+LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT CASE p_old
+        WHEN 'PENDING' THEN p_new IN
+            ('CHALLENGED', 'AUTHORIZED', 'UNKNOWN', 'COMPLETED', 'FAILED', 'CANCELED')
+        WHEN 'CHALLENGED' THEN p_new IN ('PENDING', 'FAILED', 'CANCELED')
+        WHEN 'UNKNOWN' THEN p_new IN ('AUTHORIZED', 'COMPLETED', 'FAILED', 'CANCELED')
+        WHEN 'AUTHORIZED' THEN p_new IN ('COMPLETED', 'CANCELED')
+        ELSE FALSE
+    END
+$$;
+
+CREATE FUNCTION guard_payment() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'payments are never deleted' USING ERRCODE = 'PN020';
+    END IF;
+    IF OLD.status <> NEW.status AND NOT payment_may_become(OLD.status, NEW.status) THEN
+        RAISE EXCEPTION 'a % payment can not become %', OLD.status, NEW.status
+            USING ERRCODE = 'PN010';
+    END IF;
+    IF (OLD.id, OLD.merchant_id, OLD.mode, OLD.amount, OLD.currency, OLD.transfer_id)
+        IS DISTINCT FROM
+        (NEW.id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency, NEW.transfer_id) THEN
+        RAISE EXCEPTION 'what was asked for in a payment never changes' USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER payment_follows_its_lifecycle BEFORE UPDATE OR DELETE ON transactions
+FOR EACH ROW EXECUTE FUNCTION guard_payment();
+
+-- Personal data lives apart from the books, so that it can be erased without them.
+CREATE TABLE payment_customers (
+    payment_id UUID PRIMARY KEY,
+    customer_id TEXT,
+    email TEXT,
+    country CHAR(2)
+);
+
+CREATE TABLE attempts (
+    id UUID PRIMARY KEY,
+    payment_id UUID NOT NULL,
+    operation TEXT NOT NULL,
+    operation_id UUID NOT NULL,
+    number INTEGER NOT NULL,
+    gateway TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    currency CHAR(3) NOT NULL,
+    outcome TEXT,
+    gateway_reference TEXT,
+    code TEXT,
+    message TEXT,
+    response JSONB,
+    created_at TIMESTAMPTZ NOT NULL,
+    finished_at TIMESTAMPTZ,
+    CONSTRAINT one_attempt_per_number UNIQUE (operation_id, number),
+    CONSTRAINT reference_is_ours_once UNIQUE (reference),
+    CONSTRAINT operation_is_known CHECK (operation IN ('charge', 'capture', 'cancel', 'refund')),
+    CONSTRAINT outcome_is_known CHECK (outcome IN ('APPROVED', 'DECLINED', 'NOT_SENT', 'UNKNOWN')),
+    CONSTRAINT outcome_has_a_time CHECK ((outcome IS NULL) = (finished_at IS NULL))
+);
+CREATE INDEX attempts_of_payment ON attempts (payment_id);
+
+CREATE FUNCTION guard_attempt() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.outcome IN ('APPROVED', 'DECLINED', 'NOT_SENT') AND OLD.outcome IS DISTINCT FROM NEW.outcome
+    THEN
+        RAISE EXCEPTION 'the outcome of attempt % is known and can not change', OLD.id
+            USING ERRCODE = 'PN010';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER known_outcome_never_changes BEFORE UPDATE ON attempts
+FOR EACH ROW EXECUTE FUNCTION guard_attempt();
+
+CREATE TABLE refunds (
+    id UUID PRIMARY KEY,
+    payment_id UUID NOT NULL,
+    merchant_id UUID NOT NULL,
+    mode TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    currency CHAR(3) NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT,
+    transfer_id UUID NOT NULL,
+    failure_code TEXT,
+    failure_message TEXT,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT refund_amount_is_positive CHECK (amount > 0),
+    CONSTRAINT refund_status_is_known CHECK (status IN ('PENDING', 'UNKNOWN', 'COMPLETED', 'FAILED'))
+);
+CREATE INDEX refunds_of_payment ON refunds (payment_id);
+CREATE INDEX refunds_not_final ON refunds (updated_at) WHERE status IN ('PENDING', 'UNKNOWN');
+
+CREATE FUNCTION guard_refund() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.status <> NEW.status
+        AND (OLD.status IN ('COMPLETED', 'FAILED') OR NEW.status = 'PENDING') THEN
+        RAISE EXCEPTION 'a % refund can not become %', OLD.status, NEW.status
+            USING ERRCODE = 'PN010';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER refund_follows_its_lifecycle BEFORE UPDATE ON refunds
+FOR EACH ROW EXECUTE FUNCTION guard_refund();
+
+-- One key, one effect. The row is claimed in the transaction that creates the object it
+-- stands for; the answer is stored in the transaction that decides it.
+CREATE TABLE idempotency_keys (
+    merchant_id UUID NOT NULL,
+    mode TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    object_id UUID NOT NULL,
+    running_until TIMESTAMPTZ NOT NULL,
+    status INTEGER,
+    headers JSONB,
+    body TEXT,
+    created_at TIMESTAMPTZ NOT NULL,
+    finished_at TIMESTAMPTZ,
+    expires_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (merchant_id, mode, operation, key),
+    CONSTRAINT one_key_per_object UNIQUE (object_id),
+    CONSTRAINT key_is_printable_ascii CHECK (key ~ '^[\x20-\x7e]{1,255}$'),
+    CONSTRAINT answer_is_whole CHECK (
+        (finished_at IS NULL) = (status IS NULL) AND (status IS NULL) = (body IS NULL)
+    )
+);
+CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires_at);
+
+CREATE FUNCTION claim_key(
+    p_merchant_id UUID, p_mode TEXT, p_operation TEXT, p_key TEXT, p_fingerprint BYTEA,
+    p_object_id UUID, p_now TIMESTAMPTZ, p_running_until TIMESTAMPTZ, p_expires_at TIMESTAMPTZ,
+    OUT state TEXT, OUT object_id UUID, OUT status INTEGER, OUT headers JSONB, OUT body TEXT
+)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    present idempotency_keys;
+BEGIN
+    INSERT INTO idempotency_keys (
+        merchant_id, mode, operation, key, fingerprint, object_id, running_until, created_at,
+        expires_at
+    ) VALUES (
+        p_merchant_id, p_mode, p_operation, p_key, p_fingerprint, p_object_id, p_running_until,
+        p_now, p_expires_at
+    ) ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING;
+    IF FOUND THEN
+        state := 'claimed';
+        object_id := p_object_id;
+        RETURN;
+    END IF;
+    -- The first caller has committed by now: its insert held the key until then.
+    SELECT * INTO present FROM idempotency_keys AS k
+    WHERE k.merchant_id = p_merchant_id AND k.mode = p_mode AND k.operation = p_operation
+        AND k.key = p_key
+    FOR UPDATE;
+    object_id := present.object_id;
+    IF present.fingerprint <> p_fingerprint THEN
+        state := 'reused';
+    ELSIF present.finished_at IS NOT NULL THEN
+        state := 'finished';
+        status := present.status;
+        headers := present.headers;
+        body := present.body;
+    ELSIF present.running_until > p_now THEN
+        state := 'running';
+    ELSE
+        UPDATE idempotency_keys AS k SET running_until = p_running_until
+        WHERE k.merchant_id = p_merchant_id AND k.mode = p_mode AND k.operation = p_operation
+            AND k.key = p_key;
+        state := 'resumed';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION claim_key IS
+    'claimed: go ahead as the first. resumed: the first died; finish its object. running: it '
+    'is still at work. finished: here is its answer. reused: the request differs.';
+
+CREATE VIEW audit.payment_status_differs_from_its_transfer AS
+SELECT p.id AS payment_id, p.status, r.state AS resolution
+FROM transactions AS p
+LEFT JOIN transfers AS r ON r.pending_id = p.transfer_id
+WHERE (p.status = 'COMPLETED') <> (r.state IS NOT DISTINCT FROM 'post')
+    OR (p.status IN ('FAILED', 'CANCELED')) <> (r.state IS NOT DISTINCT FROM 'void');
+
+CREATE VIEW audit.payment_has_no_pending_transfer AS
+SELECT p.id AS payment_id
+FROM transactions AS p
+WHERE NOT EXISTS (
+    SELECT FROM transfers AS t
+    WHERE t.id = p.transfer_id AND t.state = 'pending' AND t.amount = p.amount
+        AND t.currency = p.currency
+);
+
+CREATE VIEW audit.captured_amount_differs_from_the_ledger AS
+SELECT p.id AS payment_id, p.captured_amount, t.amount AS posted
+FROM transactions AS p
+INNER JOIN transfers AS t ON t.pending_id = p.transfer_id AND t.state = 'post'
+WHERE p.captured_amount <> t.amount;
+
+CREATE VIEW audit.completed_payment_has_no_approved_charge AS
+SELECT p.id AS payment_id
+FROM transactions AS p
+WHERE p.status IN ('COMPLETED', 'AUTHORIZED') AND NOT EXISTS (
+    SELECT FROM attempts AS a
+    WHERE a.payment_id = p.id AND a.operation = 'charge' AND a.outcome = 'APPROVED'
+);
+
+CREATE VIEW audit.payment_was_charged_twice AS
+SELECT payment_id, count(*) AS charges
+FROM attempts WHERE operation = 'charge' AND outcome = 'APPROVED'
+GROUP BY payment_id HAVING count(*) > 1;
+
+CREATE VIEW audit.fee_differs_from_the_ledger AS
+SELECT p.id AS payment_id, p.fee_amount, coalesce(sum(t.amount), 0) AS booked
+FROM transactions AS p
+LEFT JOIN transfers AS t ON t.transaction_id = p.id AND t.kind = 'fee'
+WHERE p.status = 'COMPLETED'
+GROUP BY p.id, p.fee_amount
+HAVING p.fee_amount <> coalesce(sum(t.amount), 0);
+
+CREATE VIEW audit.refunds_differ_from_the_payment AS
+SELECT p.id AS payment_id, p.refunded_amount, p.refunding_amount
+FROM transactions AS p
+LEFT JOIN refunds AS r ON r.payment_id = p.id
+GROUP BY p.id, p.refunded_amount, p.refunding_amount
+HAVING p.refunded_amount <> coalesce(sum(r.amount) FILTER (WHERE r.status = 'COMPLETED'), 0)
+    OR p.refunding_amount
+    <> coalesce(sum(r.amount) FILTER (WHERE r.status IN ('PENDING', 'UNKNOWN')), 0);
+
+CREATE VIEW audit.refund_differs_from_its_transfer AS
+SELECT r.id AS refund_id, r.status, t.state AS resolution
+FROM refunds AS r
+LEFT JOIN transfers AS t ON t.pending_id = r.transfer_id
+WHERE (r.status = 'COMPLETED') <> (t.state IS NOT DISTINCT FROM 'post')
+    OR (r.status = 'FAILED') <> (t.state IS NOT DISTINCT FROM 'void');
+
+CREATE VIEW audit.final_payment_has_no_stored_answer AS
+SELECT p.id AS payment_id, p.status
+FROM transactions AS p
+INNER JOIN idempotency_keys AS k ON k.object_id = p.id
+WHERE p.status IN ('COMPLETED', 'FAILED', 'AUTHORIZED') AND k.finished_at IS NULL;
+
+CREATE VIEW audit.row_waits_in_the_default_partition AS
+SELECT 'transactions' AS name, id::TEXT AS id FROM transactions_default
+UNION ALL
+SELECT 'ledger_entries', id::TEXT FROM ledger_entries_default;

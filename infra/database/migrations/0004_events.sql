@@ -1,0 +1,44 @@
+-- Events are committed with the facts they describe and leave through the write-ahead log.
+
+CREATE TABLE events (
+    id UUID PRIMARY KEY,
+    source TEXT NOT NULL,
+    type TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    merchant_id UUID NOT NULL,
+    object_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    data JSONB NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequence),
+    CONSTRAINT source_is_a_topic CHECK (
+        source IN ('payments.events', 'ledger.changes', 'settlements.events', 'fraud.alerts')
+    )
+);
+CREATE INDEX events_of_merchant ON events (merchant_id, mode, id);
+
+CREATE TRIGGER events_are_immutable BEFORE UPDATE OR DELETE ON events
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE FUNCTION append_event(
+    p_id UUID, p_source TEXT, p_type TEXT, p_mode TEXT, p_merchant_id UUID, p_object_id TEXT,
+    p_data JSONB, p_at TIMESTAMPTZ DEFAULT now()
+) RETURNS INTEGER
+LANGUAGE sql AS $$
+    INSERT INTO events (
+        id, source, type, mode, merchant_id, object_id, sequence, data, created_at
+    )
+    SELECT p_id, p_source, p_type, p_mode, p_merchant_id, p_object_id,
+        coalesce(max(e.sequence), 0) + 1, p_data, p_at
+    FROM events AS e WHERE e.object_id = p_object_id
+    RETURNING sequence
+$$;
+COMMENT ON FUNCTION append_event IS
+    'Appends the object''s next event; the caller holds the object''s row lock.';
+
+CREATE PUBLICATION paynexus_changes FOR TABLE events, transfers
+WITH (publish = 'insert', publish_via_partition_root = true);
+
+CREATE VIEW audit.event_sequence_has_a_gap AS
+SELECT object_id, max(sequence) AS last, count(*) AS events
+FROM events GROUP BY object_id HAVING max(sequence) <> count(*);

@@ -1,0 +1,135 @@
+"""Real Postgres and Valkey, started once a run; a fresh clone of the database for each test."""
+
+import datetime as dt
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from paynexus import db, ids
+from paynexus.cache import Cache
+from paynexus.db import Database
+from paynexus.ids import MerchantId
+from paynexus.ledger import audit
+from tools.local_stack import postgres, valkey
+
+ROOT = Path(__file__).parent.parent
+MIGRATIONS = ROOT / "infra/database/migrations"
+TEMPLATE = "paynexus_template"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _aws_environment() -> Iterator[None]:
+    """Nothing in a test can reach a real AWS account."""
+    patch = pytest.MonkeyPatch()
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PAYNEXUS_"))]:  # noqa: TID251
+        patch.delenv(name)
+    patch.setenv("AWS_ACCESS_KEY_ID", "test")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    patch.setenv("POWERTOOLS_LOG_LEVEL", "WARNING")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+    """A Postgres of this run alone, holding the migrated template database."""
+    server = postgres.start(tmp_path_factory.mktemp("postgres"))
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {TEMPLATE}")
+    with psycopg.connect(_url(server, TEMPLATE), autocommit=True) as connection:
+        db.migrate(connection, MIGRATIONS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres_server: postgres.Server) -> Iterator[str]:
+    """A database of this test alone, cloned from the migrated template."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres_server.url, autocommit=True) as admin:
+        clone = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        admin.execute(clone.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+        yield _url(postgres_server, name)
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The product's view of the test's database; the books are audited when the test ends."""
+    database = Database(lambda: database_url)
+    yield database
+    violations = audit.violations(database)
+    database.close()
+
+    assert violations == []
+
+
+@pytest.fixture
+def another_database(database_url: str) -> Iterator[Callable[[], Database]]:
+    """Makes further connections to the test's database, as other environments have them."""
+    opened: list[Database] = []
+
+    def connect() -> Database:
+        opened.append(Database(lambda: database_url))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Server]:
+    """A Valkey of this run alone."""
+    server = valkey.start(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey_server: valkey.Server) -> str:
+    """An empty Valkey."""
+    client = Cache(valkey_server.url)._connected()
+    client.flushall()
+    return valkey_server.url
+
+
+@pytest.fixture
+def cache(redis_url: str) -> Cache:
+    """The product's view of an empty Valkey."""
+    return Cache(redis_url)
+
+
+@pytest.fixture
+def now() -> dt.datetime:
+    """The moment at which tests happen."""
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)  # noqa: TID251 - the tests' edge
+
+
+@pytest.fixture
+def merchant(database: Database) -> MerchantId:
+    """A merchant in Germany: 1.5 % and 25 cents a payment, paid out to one test account."""
+    merchant_id = MerchantId(ids.new_id())
+    with database.transaction() as tx:
+        tx.execute("INSERT INTO merchants (id, name) VALUES (%s, 'Café Müller')", (merchant_id,))
+        tx.execute(
+            "INSERT INTO merchant_fees SELECT %s, unnest(ARRAY['EUR', 'USD']), 150, 25",
+            (merchant_id,),
+        )
+        tx.execute(
+            "INSERT INTO payout_accounts VALUES"
+            " (%s, 'EUR', 'Café Müller', 'DE89370400440532013000', NULL)",
+            (merchant_id,),
+        )
+    return merchant_id
+
+
+def _url(server: postgres.Server, name: str) -> str:
+    return make_conninfo(server.url, dbname=name)

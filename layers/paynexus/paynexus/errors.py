@@ -184,3 +184,10 @@ class NotAcceptable(PayNexusError):
     """None of the media types that the caller accepts is made here."""
 
     code = "not_acceptable"
+
+
+class BankUnavailable(PayNexusError):
+    """The bank's boxes can't be reached; what was to be sent is sent by the next run."""
+
+    code = "bank_unavailable"
+    retryable = True

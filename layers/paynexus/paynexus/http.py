@@ -30,6 +30,7 @@ STATUS_OF: dict[type[errors.PayNexusError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.NotAcceptable: 406,
     errors.OperationRunning: 409,
     errors.InvalidState: 409,
     errors.RequestTooLarge: 413,
@@ -49,19 +50,25 @@ class Strict(BaseModel):
 
 
 class Resolver(APIGatewayRestResolver):
-    """Powertools' resolver with our manners; `request_id` is the present request's."""
+    """Powertools' resolver with our manners.
+
+    `request_id` is the present request's; `answer_headers` go out with its answer, whichever.
+    """
 
     request_id = ""
+    answer_headers: dict[str, str]
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context is untyped here
         """The answer to one API Gateway event, never an exception."""
         self.request_id = ids.text("req", ids.new_id())
+        self.answer_headers = {}
         logger.set_correlation_id(self.request_id)
         # API Gateway sends null, and some callers leave these out altogether.
         event = {**event, "headers": event.get("headers") or {}}
         answer: dict[str, Any] = super().resolve(event, context)
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Request-Id"] = [self.request_id]
+        headers.update({name: [value] for name, value in self.answer_headers.items()})
         headers.setdefault("Cache-Control", ["no-store"])
         return answer
 

@@ -9,6 +9,12 @@ from paynexus.cache import Cache
 from paynexus.clock import Clock, system_clock
 from paynexus.config import Settings
 from paynexus.db import Database
+from paynexus.http import Resolver
+from paynexus.identity import edge
+from paynexus.identity.model import Principal
+from paynexus.identity.rate_limit import RateLimiter
+from paynexus.identity.tokens import KeySet, TokenSigner, TokenVerifier
+from paynexus.qr.payload import KeyRing, key_ring_from
 
 
 @once
@@ -51,6 +57,47 @@ def keys() -> dict[str, str]:
 def key_bytes(name: str) -> bytes:
     """The 32-byte key called `name`."""
     return base64.b64decode(keys()[name])
+
+
+@once
+def token_signer() -> TokenSigner:
+    """Signs access tokens with the KMS key."""
+    key_id, issuer = settings().require("token_key_id"), settings().require("issuer")
+    return TokenSigner(aws("kms"), key_id, issuer=issuer)
+
+
+@once
+def token_keys() -> KeySet:
+    """The public keys of access tokens."""
+    return KeySet(aws("kms"), [settings().require("token_key_id")])
+
+
+@once
+def token_verifier() -> TokenVerifier:
+    """Verifies access tokens."""
+    return TokenVerifier(token_keys(), issuer=settings().require("issuer"))
+
+
+@once
+def rate_limiter() -> RateLimiter:
+    """Counts the requests of each client."""
+    return RateLimiter(cache())
+
+
+def merchant_api() -> Resolver:
+    """A resolver for authorized clients, within their rate."""
+    return edge.merchant_api(limiter=rate_limiter, clock=clock())
+
+
+def principal(app: Resolver) -> Principal:
+    """The caller of the present request."""
+    return edge.principal_of(app, clock())
+
+
+@once
+def qr_keys() -> KeyRing:
+    """The keys that sign and verify QR codes."""
+    return key_ring_from(key_bytes("qr_signing_key"))
 
 
 def _conninfo() -> str:

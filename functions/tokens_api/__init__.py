@@ -1,0 +1,1 @@
+"""OAuth tokens, the public keys to verify them, and liveness."""

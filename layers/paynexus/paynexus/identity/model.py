@@ -1,0 +1,140 @@
+"""Who is calling: clients, their secrets, and the principal that a token stands for."""
+
+import datetime as dt
+import hashlib
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from paynexus import ids
+from paynexus.errors import Unauthenticated
+from paynexus.ids import MerchantId
+
+SECRET_BYTES = 32
+"""256 random bits: nothing to guess, hence no slow hash and no salt (docs/identity.md)."""
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET_DIGITS = 43
+_CHECKSUM_DIGITS = 6
+
+
+class Mode(StrEnum):
+    """Test and live money, which never mix."""
+
+    TEST = "test"
+    LIVE = "live"
+
+
+class Scope(StrEnum):
+    """What a client may be allowed to do."""
+
+    PAYMENTS_WRITE = "payments:write"
+    PAYMENTS_READ = "payments:read"
+    REFUNDS_WRITE = "refunds:write"
+    QR = "qr:*"
+    WEBHOOKS = "webhooks:*"
+    SETTLEMENTS_READ = "settlements:read"
+    ADMIN = "admin"
+
+
+ALL_SCOPES = tuple(scope.value for scope in Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One set of API credentials of one merchant in one mode; the secret only as a hash."""
+
+    id: str
+    merchant_id: MerchantId
+    mode: str
+    secret_hash: bytes
+    scopes: list[str]
+    revoked_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The merchant that a request acts for, and what its token allows."""
+
+    merchant_id: MerchantId
+    client_id: str
+    mode: str
+    scopes: frozenset[str]
+
+    def has(self, scope: Scope) -> bool:
+        """Whether the token carries `scope`; `admin` carries every one."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+def principal_from(context: Mapping[str, Any], *, now: dt.datetime | None = None) -> Principal:
+    """The principal that the authorizer put into the request's context.
+
+    API Gateway keeps the authorizer's answer for a while; with `now`, one that outlived its
+    token is refused here.
+    """
+    try:
+        principal = Principal(
+            merchant_id=MerchantId(ids.parse("mer", context["merchant_id"])),
+            client_id=context["client_id"],
+            mode=Mode(context["mode"]).value,
+            scopes=frozenset(context["scope"].split()),
+        )
+        expires_at = int(context["expires_at"])
+    except (KeyError, ValueError, AttributeError, TypeError):
+        raise Unauthenticated("This request carries no valid token.") from None
+    if now is not None and now.timestamp() >= expires_at:
+        raise Unauthenticated("The token has expired: ask for another at /oauth/token.")
+    return principal
+
+
+def context_of(principal: Principal, *, expires_at: int) -> dict[str, str]:
+    """What the authorizer hands on; `principal_from` reads it back."""
+    return {
+        "merchant_id": ids.text("mer", principal.merchant_id),
+        "client_id": principal.client_id,
+        "mode": principal.mode,
+        "scope": " ".join(sorted(principal.scopes)),
+        "expires_at": str(expires_at),
+    }
+
+
+def client_id_of(mode: Mode, number: bytes) -> str:
+    """`pnx_test_…` or `pnx_live_…`: the mode is there for everyone to see."""
+    return f"pnx_{mode.value}_{_base62(number, 22)}"
+
+
+def is_client_id(text: str) -> bool:
+    """Whether `text` has the shape of a client id."""
+    return re.fullmatch(r"pnx_(test|live)_[0-9A-Za-z]{22}", text) is not None
+
+
+def secret_of(mode: Mode, number: bytes) -> str:
+    """The secret that spells `number`; a prefix and a checksum let secret scanners find it."""
+    body = f"pnx_secret_{mode.value}_{_base62(number, _SECRET_DIGITS)}"
+    return body + _checksum(body)
+
+
+def is_secret(text: str) -> bool:
+    """Whether `text` has the shape and the checksum of a client secret."""
+    body, checksum = text[:-_CHECKSUM_DIGITS], text[-_CHECKSUM_DIGITS:]
+    return body.startswith("pnx_secret_") and _checksum(body) == checksum
+
+
+def hash_of(secret: str) -> bytes:
+    """What is stored of a secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()).to_bytes(4), _CHECKSUM_DIGITS)
+
+
+def _base62(number: bytes, length: int) -> str:
+    value, digits = int.from_bytes(number), ""
+    for _ in range(length):
+        value, digit = divmod(value, 62)
+        digits = _BASE62[digit] + digits
+    return digits

@@ -2,13 +2,22 @@
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache as once
 from typing import Any
 
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
+
 from paynexus.cache import Cache
+from paynexus.changefeed.eventbridge import EventBridge
+from paynexus.changefeed.port import Bus
 from paynexus.clock import Clock, system_clock
 from paynexus.config import Settings
-from paynexus.db import Database
+from paynexus.db import Connection, Database
+from paynexus.gateways.breaker import Breaker
+from paynexus.gateways.circuit import Policy
+from paynexus.gateways.service import Gateways, GuardedGateway
 from paynexus.http import Resolver
 from paynexus.identity import edge
 from paynexus.identity.model import Principal
@@ -89,7 +98,7 @@ def merchant_api() -> Resolver:
     return edge.merchant_api(limiter=rate_limiter, clock=clock())
 
 
-def principal(app: Resolver) -> Principal:
+def principal(app: BaseRouter) -> Principal:
     """The caller of the present request."""
     return edge.principal_of(app, clock())
 
@@ -98,6 +107,42 @@ def principal(app: Resolver) -> Principal:
 def qr_keys() -> KeyRing:
     """The keys that sign and verify QR codes."""
     return key_ring_from(key_bytes("qr_signing_key"))
+
+
+@once
+def gateways() -> Gateways:
+    """The gateway of each mode, behind its circuit. No live gateway exists yet."""
+    # Imported here: the HTTP client costs start-up time that most functions need not pay.
+    from paynexus.gateways.sandbox import SandboxGateway  # noqa: PLC0415 - see above
+
+    sandbox = SandboxGateway(
+        settings().require("sandbox_acquirer_url"), api_key=keys()["sandbox_acquirer_key"]
+    )
+    breaker = Breaker(cache(), gateway=sandbox.name, policy=Policy())
+    return Gateways({"test": GuardedGateway(sandbox, breaker=breaker)})
+
+
+@contextmanager
+def changefeed_connection() -> Iterator[Connection]:
+    """A connection of the changefeed's own: the right to read the log is its session's lock."""
+    own = Database(_conninfo)
+    try:
+        yield own.connection()
+    finally:
+        own.close()
+
+
+@once
+def bus() -> Bus:
+    """The event bus. Its client does not retry: the changefeed knows what is behind a failure."""
+    import boto3  # noqa: PLC0415 - only the changefeed needs this client
+    from botocore.config import Config  # noqa: PLC0415 - likewise
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - likewise
+
+    config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+    client = boto3.client("events", config=config)
+    name = settings().require("bus_name")
+    return EventBridge(client, name=name, failures=(BotoCoreError, ClientError))
 
 
 def _conninfo() -> str:

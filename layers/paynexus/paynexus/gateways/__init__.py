@@ -1,1 +1,1 @@
-"""Gateways: the port to those who move the money."""
+"""Gateways: the banks' doors, what came of each call, and when to stop knocking."""

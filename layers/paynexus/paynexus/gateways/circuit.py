@@ -1,0 +1,170 @@
+"""The circuit's rules: when a gateway is called, rested and tried again. Pure.
+
+breaker.py runs the same rules in Redis for the whole fleet; these are their definition, what its
+script is tested against, and what an environment counts by when Redis is gone. All times are
+whole microseconds.
+"""
+
+import enum
+from dataclasses import dataclass, replace
+
+SECOND = 1_000_000
+
+
+class State(enum.StrEnum):
+    """CLOSED lets calls pass, OPEN refuses them, HALF_OPEN lets a few try."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+class Verdict(enum.StrEnum):
+    """What a call says of the gateway's health; a decline is a success."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEUTRAL = "neutral"
+    PROBE_SUCCESS = "probe_success"
+    PROBE_FAILURE = "probe_failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How much a gateway may fail, how long it rests, and how often it may be called."""
+
+    failures_to_open: int = 5
+    open_seconds: float = 15.0
+    probe_permits: int = 1
+    permit_seconds: float = 30.0
+    """After this long a trial's caller is taken for dead and its permit is given anew."""
+    calls_per_second: float = 500.0
+    burst: int = 1000
+
+    @property
+    def open_time(self) -> int:
+        """How long an open circuit rests."""
+        return int(self.open_seconds * SECOND)
+
+    @property
+    def permit_time(self) -> int:
+        """How long permits are out."""
+        return int(self.permit_seconds * SECOND)
+
+    @property
+    def interval(self) -> int:
+        """The time that one call uses up of the rate."""
+        return int(SECOND / self.calls_per_second)
+
+    @property
+    def tolerance(self) -> int:
+        """How far a burst may run ahead of the rate."""
+        return self.interval * (self.burst - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """All that is remembered of a gateway; as it begins, unless told otherwise.
+
+    `epoch` counts the changes of state: a call admitted in one state says nothing in the next.
+    """
+
+    state: State = State.CLOSED
+    epoch: int = 0
+    failures: int = 0
+    opened_at: int = 0
+    permits_out: int = 0
+    permits_until: int = 0
+    next_at: int = 0
+    """When the token bucket is full again (the rate as one number: GCRA)."""
+
+
+class Refusal(enum.StrEnum):
+    """Why a call isn't made."""
+
+    NONE = ""
+    CIRCUIT = "circuit"
+    RATE = "rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a call may be made, and the epoch to report its result under."""
+
+    refusal: Refusal
+    state: State
+    epoch: int
+    is_local: bool = False
+
+
+def admit(circuit: Circuit, policy: Policy, *, now: int) -> tuple[Circuit, Admission]:
+    """The circuit after one more call asks to be made, and the answer to it."""
+    trial = _trial(circuit, policy, now)
+    if trial is None:
+        return circuit, Admission(Refusal.CIRCUIT, circuit.state, circuit.epoch)
+    full_at = max(trial.next_at, now)
+    if full_at - now > policy.tolerance:
+        return circuit, Admission(Refusal.RATE, circuit.state, circuit.epoch)
+    admitted = replace(trial, next_at=full_at + policy.interval)
+    return admitted, Admission(Refusal.NONE, admitted.state, admitted.epoch)
+
+
+def _trial(circuit: Circuit, policy: Policy, now: int) -> Circuit | None:
+    """The circuit with a permit handed out where one is needed; None when none is to be had."""
+    if circuit.state is State.CLOSED:
+        return circuit
+    out = circuit.permits_out
+    if circuit.state is State.OPEN:
+        if now < circuit.opened_at + policy.open_time:
+            return None
+        circuit = replace(circuit, state=State.HALF_OPEN, epoch=circuit.epoch + 1)
+        out = 0
+    elif now >= circuit.permits_until:
+        out = 0
+    if out >= policy.probe_permits:
+        return None
+    until = circuit.permits_until if out else now + policy.permit_time
+    return replace(circuit, permits_out=out + 1, permits_until=until)
+
+
+def record(circuit: Circuit, policy: Policy, *, epoch: int, verdict: Verdict, now: int) -> Circuit:
+    """The circuit after a call ended. News from an earlier epoch changes nothing.
+
+    A probe speaks of the gateway as it is, whatever the epoch, but only ends or prolongs a rest.
+    """
+    if verdict in {Verdict.PROBE_SUCCESS, Verdict.PROBE_FAILURE}:
+        if circuit.state is State.CLOSED:
+            return circuit
+        return _closed(circuit) if verdict is Verdict.PROBE_SUCCESS else _opened(circuit, now)
+    if epoch != circuit.epoch or circuit.state is State.OPEN:
+        return circuit
+    if circuit.state is State.HALF_OPEN:
+        return _tried(circuit, verdict, now)
+    return _counted(circuit, policy, verdict, now)
+
+
+def _counted(circuit: Circuit, policy: Policy, verdict: Verdict, now: int) -> Circuit:
+    if verdict is Verdict.SUCCESS:
+        return replace(circuit, failures=0)
+    failures = circuit.failures + (verdict is Verdict.FAILURE)
+    if failures >= policy.failures_to_open:
+        return _opened(circuit, now)
+    return replace(circuit, failures=failures)
+
+
+def _tried(circuit: Circuit, verdict: Verdict, now: int) -> Circuit:
+    if verdict is Verdict.SUCCESS:
+        return _closed(circuit)
+    if verdict is Verdict.FAILURE:
+        return _opened(circuit, now)
+    return replace(circuit, permits_out=max(circuit.permits_out - 1, 0))
+
+
+def _opened(circuit: Circuit, now: int) -> Circuit:
+    return replace(
+        circuit, state=State.OPEN, epoch=circuit.epoch + 1, failures=0, opened_at=now, permits_out=0
+    )
+
+
+def _closed(circuit: Circuit) -> Circuit:
+    return replace(circuit, state=State.CLOSED, epoch=circuit.epoch + 1, failures=0, permits_out=0)

@@ -1,0 +1,88 @@
+"""The port: what we ask of a payment gateway, and what it can answer."""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from paynexus.money import Money
+
+
+class Operation(enum.StrEnum):
+    """What a gateway can be asked to do."""
+
+    CHARGE = "charge"
+    CAPTURE = "capture"
+    CANCEL = "cancel"
+    REFUND = "refund"
+
+
+class Outcome(enum.StrEnum):
+    """What is certain after a call.
+
+    NOT_SENT speaks of this call alone: an earlier one under the same reference may have
+    taken effect, and only an inquiry tells.
+    """
+
+    APPROVED = "APPROVED"
+    DECLINED = "DECLINED"
+    NOT_SENT = "NOT_SENT"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One operation, under our own reference, which is also the gateway's idempotency key.
+
+    A capture, cancel or refund names the charge it speaks of by `original_reference`. A cancel
+    is also right for a charge that the gateway may never have seen: it then bars it for good.
+    """
+
+    operation: Operation
+    reference: str
+    money: Money
+    payment_method: str | None = None
+    capture: bool = True
+    original_reference: str | None = None
+    description: str | None = None
+
+    def __post_init__(self) -> None:
+        is_charge = self.operation is Operation.CHARGE
+        if is_charge and self.payment_method is None:
+            raise ValueError("a charge needs a payment method")
+        if is_charge != (self.original_reference is None):
+            raise ValueError("all but a charge name the charge they speak of")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a call; `code` says why it is not an approval, in the gateway's words or ours.
+
+    `response` is what may be kept of the gateway's answer: it holds no card data.
+    """
+
+    outcome: Outcome
+    gateway_reference: str | None = None
+    code: str | None = None
+    message: str | None = None
+    response: dict[str, object] = field(default_factory=dict)
+
+
+class Gateway(Protocol):
+    """A payment gateway. Its calls answer within their deadline and raise nothing of the line."""
+
+    @property
+    def name(self) -> str:
+        """What the gateway is called in attempts, metrics and circuits."""
+
+    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
+        """What came of the instruction. Sending it again under its reference is always safe."""
+
+    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+        """What became of `reference`.
+
+        None only when the gateway itself says that it never saw it; UNKNOWN when it can't be
+        asked. A request still under way may yet arrive: bar it by a cancel before acting on None.
+        """
+
+    def is_healthy(self) -> bool:
+        """Whether the gateway answers its health question."""

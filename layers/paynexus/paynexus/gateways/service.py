@@ -1,0 +1,109 @@
+"""A gateway as the rest of the house calls it: behind its circuit, with safe retries."""
+
+from collections.abc import Iterator, Mapping
+
+from paynexus.errors import GatewayUnavailable
+from paynexus.gateways.breaker import Breaker
+from paynexus.gateways.circuit import Admission, Refusal, State, Verdict
+from paynexus.gateways.outcomes import CIRCUIT_OPEN, GATEWAY_BUSY, STILL_ANSWERS
+from paynexus.gateways.port import Gateway, Instruction, Outcome, Result
+from paynexus.gateways.retry import Pace, send_with_retries
+
+NEUTRAL_CODES = frozenset({"gateway_rate_limited"})
+
+
+class GuardedGateway:
+    """A Gateway: `adapter` behind its circuit and call rate, retried in place where safe."""
+
+    def __init__(self, adapter: Gateway, *, breaker: Breaker, pace: Pace | None = None) -> None:
+        self._adapter = adapter
+        self._breaker = breaker
+        self._pace = pace or Pace()
+
+    @property
+    def name(self) -> str:
+        """The adapter's name."""
+        return self._adapter.name
+
+    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
+        """What came of at most three sends; an open circuit answers at once with NOT_SENT."""
+        return send_with_retries(
+            lambda left: self._send_once(instruction, left),
+            deadline_seconds=deadline_seconds,
+            pace=self._pace,
+        )
+
+    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+        """What became of `reference`; with the circuit open that stays UNKNOWN."""
+        admission = self._breaker.admit()
+        if admission.refusal:
+            return Result(Outcome.UNKNOWN, code=_refusal_code(admission))
+        try:
+            result = self._adapter.inquire(reference, deadline_seconds=deadline_seconds)
+        except Exception:
+            self._breaker.record(admission, Verdict.FAILURE)
+            raise
+        self._breaker.record(admission, Verdict.SUCCESS if result is None else verdict_on(result))
+        return result
+
+    def is_healthy(self) -> bool:
+        """Whether the gateway answers its health question, whatever the circuit says."""
+        return self._adapter.is_healthy()
+
+    def state(self) -> State:
+        """Where the circuit stands."""
+        return self._breaker.state()
+
+    def probe(self) -> State:
+        """Where the circuit stands after an open one was probed: a healthy gateway closes it."""
+        if self.state() is not State.CLOSED:
+            healthy = self._adapter.is_healthy()
+            self._breaker.probed(Verdict.PROBE_SUCCESS if healthy else Verdict.PROBE_FAILURE)
+        return self.state()
+
+    def _send_once(self, instruction: Instruction, seconds: float) -> Result:
+        admission = self._breaker.admit()
+        if admission.refusal:
+            return Result(Outcome.NOT_SENT, code=_refusal_code(admission))
+        try:
+            result = self._adapter.send(instruction, deadline_seconds=seconds)
+        except Exception:
+            self._breaker.record(admission, Verdict.FAILURE)
+            raise
+        self._breaker.record(admission, verdict_on(result))
+        return result
+
+
+class Gateways(Mapping[str, GuardedGateway]):
+    """The gateway of each mode; a mode without one is refused with what to do about it."""
+
+    def __init__(self, by_mode: Mapping[str, GuardedGateway]) -> None:
+        self._by_mode = dict(by_mode)
+
+    def __getitem__(self, mode: str) -> GuardedGateway:
+        if mode not in self._by_mode:
+            raise GatewayUnavailable(
+                f"no gateway is configured for {mode} payments: configure one, "
+                "or take test payments with a pnx_test_ client",
+            )
+        return self._by_mode[mode]
+
+    def __contains__(self, mode: object) -> bool:
+        return mode in self._by_mode
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_mode)
+
+    def __len__(self) -> int:
+        return len(self._by_mode)
+
+
+def verdict_on(result: Result) -> Verdict:
+    """What a result says of the gateway's health: a decline is as healthy as an approval."""
+    if result.outcome in {Outcome.APPROVED, Outcome.DECLINED} or result.code in STILL_ANSWERS:
+        return Verdict.SUCCESS
+    return Verdict.NEUTRAL if result.code in NEUTRAL_CODES else Verdict.FAILURE
+
+
+def _refusal_code(admission: Admission) -> str:
+    return CIRCUIT_OPEN if admission.refusal is Refusal.CIRCUIT else GATEWAY_BUSY

@@ -1,0 +1,146 @@
+"""One HTTP exchange with a gateway, which knows how far it came when it fails."""
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import urllib3.exceptions
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import parse_url
+
+from paynexus.gateways.outcomes import Failure, Kind, Moment
+
+CONNECT_SECONDS_MAX = 3.0
+ANSWER_CHUNK_BYTES = 16 * 1024
+ANSWER_CHUNKS_MAX = 4
+
+_ERRORS = (OSError, urllib3.exceptions.HTTPError, urllib3.connection.HTTPException)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was read whole; `body` is {} unless it is a JSON object."""
+
+    status: int
+    body: dict[str, object]
+    is_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    content: bytes | None
+    headers: Mapping[str, str]
+
+
+def exchange(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: object = None,
+    deadline_seconds: float,
+) -> Answer | Failure:
+    """The answer, or at which moment and how the call failed, within the deadline.
+
+    Each exchange has a connection of its own. A kept one may have been closed by the far side
+    an instant ago, and then nobody could say whether the request got through. (Resolving the
+    name is the one step that the operating system times by itself.)
+    """
+    started = time.monotonic()
+    connection = _connection(url, min(deadline_seconds, CONNECT_SECONDS_MAX))
+    try:
+        connection.connect()
+    except _ERRORS as error:
+        connection.close()
+        return Failure(Moment.CONNECT, _kind_of(error))
+    left = max(deadline_seconds - (time.monotonic() - started), 0.0)
+    content = None if body is None else json.dumps(body).encode()
+    request = _Request(
+        method,
+        parse_url(url).request_uri,
+        content,
+        {"Content-Type": "application/json", "Connection": "close", **headers},
+    )
+    with contextlib.closing(connection), _cut_off(connection, left) as is_cut_off:
+        # A time-out of zero would mean "don't block"; the cut-off strikes at once anyway.
+        connection.timeout = left or None
+        return _talk(connection, request, is_cut_off)
+
+
+def _talk(
+    connection: HTTPConnection, request: _Request, is_cut_off: threading.Event
+) -> Answer | Failure:
+    moment = Moment.SEND
+    try:
+        connection.request(
+            request.method, request.path, request.content, request.headers, preload_content=False
+        )
+        moment = Moment.ANSWER
+        response = connection.getresponse()
+        chunks = list(islice(response.stream(ANSWER_CHUNK_BYTES), ANSWER_CHUNKS_MAX + 1))
+    except _ERRORS as error:
+        return Failure(moment, Kind.TIMED_OUT if is_cut_off.is_set() else _kind_of(error))
+    if is_cut_off.is_set():
+        return Failure(moment, Kind.TIMED_OUT)
+    if len(chunks) > ANSWER_CHUNKS_MAX:
+        return Failure(moment, Kind.UNREADABLE)
+    return _read(response.status, b"".join(chunks))
+
+
+def _read(status: int, content: bytes) -> Answer:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = None
+    is_json = isinstance(body, dict)
+    return Answer(status, body if is_json else {}, is_json)
+
+
+@contextlib.contextmanager
+def _cut_off(connection: HTTPConnection, seconds: float) -> Iterator[threading.Event]:
+    """The line is cut after `seconds`, which a socket time-out alone doesn't do.
+
+    That one starts anew with each byte, so a far side that drips could hold us for ever.
+    """
+    line: socket.socket = connection.sock
+    has_struck = threading.Event()
+
+    def strike() -> None:
+        has_struck.set()
+        with contextlib.suppress(OSError):
+            # Past an SSLSocket's own shutdown, which would turn what follows into plain text.
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, strike)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield has_struck
+    finally:
+        timer.cancel()
+
+
+def _connection(url: str, connect_seconds: float) -> HTTPConnection:
+    parts = parse_url(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.host or "", parts.port, timeout=connect_seconds)
+
+
+def _kind_of(error: Exception) -> Kind:
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return Kind.NAME_UNKNOWN
+    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
+        return Kind.TIMED_OUT
+    if isinstance(error, ssl.SSLError | urllib3.exceptions.SSLError):
+        return Kind.TLS_FAILED
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return Kind.REFUSED
+    return Kind.BROKEN

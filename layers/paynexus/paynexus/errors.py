@@ -191,3 +191,16 @@ class BankUnavailable(PayNexusError):
 
     code = "bank_unavailable"
     retryable = True
+
+
+class BusUnavailable(PayNexusError):
+    """The event bus took nothing of a call, or did not answer; its facts are kept."""
+
+    code = "bus_unavailable"
+    retryable = True
+
+
+class ChangefeedLost(PayNexusError):
+    """The server no longer keeps the log for the feed; its runbook rebuilds from the tables."""
+
+    code = "changefeed_lost"

@@ -6,6 +6,7 @@ over TCP. Only the data folder tells it from a server on another machine.
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,7 +116,7 @@ def _create(home: Path) -> None:
         password.write_text(secrets.token_urlsafe(24) + "\n")
     fresh = home / "fresh"
     if fresh.exists():
-        _empty(fresh)
+        shutil.rmtree(fresh)
     command = [
         *_as_ordinary_user(home),
         *(binary("initdb"), "--pgdata", fresh, "--username", "postgres", "--pwfile", password),
@@ -130,15 +131,6 @@ def _create(home: Path) -> None:
         raise StackError(message)
     # Renamed only when whole: an interrupted creation is begun again, not used.
     fresh.rename(home / "data")
-
-
-def _empty(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            path.rmdir()
-        else:
-            path.unlink()
-    folder.rmdir()
 
 
 def _configure(data: Path, port: int) -> None:

@@ -165,6 +165,30 @@ def _is_gone(process: Process, seconds: float) -> bool:
     return True
 
 
+def session_of(pid_file: Path, *, below: Path) -> list[Process]:
+    """What the process of the pid file started, and left running below the folder.
+
+    A session's number is not given away while anybody is in it; the folder rules out a
+    session that took the number later.
+    """
+    try:
+        leader = pid_file.read_text().split()[0]
+    except (FileNotFoundError, IndexError):
+        return []
+    found = []
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            stat = folder.joinpath("stat").read_text()
+            directory = folder.joinpath("cwd").readlink()
+        except OSError:
+            continue
+        birth = birth_of(int(folder.name))
+        session = stat[stat.rindex(")") + 2 :].split()[3]
+        if session == leader and directory.is_relative_to(below) and birth:
+            found.append(Process(pid=int(folder.name), birth=birth))
+    return found
+
+
 def last_line(log: Path) -> str:
     """What the log ends with."""
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []

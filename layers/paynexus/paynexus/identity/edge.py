@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from paynexus import http
@@ -32,7 +33,7 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
     return app
 
 
-def principal_of(app: http.Resolver, clock: Clock) -> Principal:
+def principal_of(app: BaseRouter, clock: Clock) -> Principal:
     """The caller of the present request, as the authorizer vouched for it."""
     context = app.current_event.raw_event["requestContext"].get("authorizer") or {}
     return principal_from(context, now=clock())

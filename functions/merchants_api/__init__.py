@@ -1,0 +1,1 @@
+"""The merchant itself over HTTP: record, money, settlements, notifications."""

@@ -1,0 +1,62 @@
+"""A merchant's own record."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import Field, StringConstraints
+
+from paynexus import http, runtime
+from paynexus.merchants import service, views
+
+AMOUNT_MAX = 10**15
+PAYMENTS_MAX = 10**6
+
+router = APIGatewayRouter()
+
+type Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
+type Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+
+
+class FraudLimits(http.Strict):
+    """The merchant's own limits; null returns to the default."""
+
+    challenge_above_minor: Amount | None = None
+    block_above_minor: Amount | None = None
+    max_payments_per_hour: Annotated[int, Field(ge=1, le=PAYMENTS_MAX)] | None = None
+
+
+class Configuration(http.Strict):
+    """What a merchant may choose for itself."""
+
+    fraud: FraudLimits | None = None
+
+
+class MerchantChange(http.Strict):
+    """What changes; what is absent stays."""
+
+    name: Annotated[Name, Field(min_length=1, max_length=200)] | None = None
+    configuration: Configuration | None = None
+
+
+@router.get("/merchant", summary="Read the merchant's own record")
+def read_merchant() -> Response[str]:
+    """Name, fees, payout accounts and configuration."""
+    principal = runtime.principal(router)
+    profile = service.profile_of(runtime.database(), principal.merchant_id)
+    return http.reply(200, views.resource(profile, mode=principal.mode))
+
+
+@router.patch("/merchant", summary="Change name and configuration")
+def change_merchant(body: Annotated[MerchantChange, Body()]) -> Response[str]:
+    """What the body mentions is laid over what there is (RFC 7386)."""
+    principal = runtime.principal(router)
+    changes = body.model_dump(exclude_unset=True)
+    profile = service.change(
+        runtime.database(),
+        principal.merchant_id,
+        name=changes.get("name"),
+        configuration=changes.get("configuration"),
+    )
+    return http.reply(200, views.resource(profile, mode=principal.mode))

@@ -1,0 +1,61 @@
+"""A merchant's settlements: what was paid out, and what it was made of."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+
+from paynexus import http, runtime
+from paynexus.settlement import service, views
+
+CSV = "text/csv"
+
+router = APIGatewayRouter()
+
+
+@router.get("/settlements", summary="List settlements")
+def list_settlements(
+    limit: Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)] = http.PAGE_SIZE_DEFAULT,
+    starting_after: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response[str]:
+    """Newest first; `starting_after` is the id of the last settlement that was seen."""
+    principal = runtime.principal(router)
+    settlements, has_more = service.list_settlements(
+        runtime.database(),
+        merchant_id=principal.merchant_id,
+        mode=principal.mode,
+        limit=limit,
+        starting_after=starting_after,
+    )
+    page = [views.resource(settlement) for settlement in settlements]
+    return http.reply(200, http.page(page, has_more=has_more))
+
+
+@router.get("/settlements/<settlement_id>", summary="Read a settlement")
+def read_settlement(settlement_id: str) -> Response[str]:
+    """One payout to the merchant."""
+    principal = runtime.principal(router)
+    settlement = service.settlement(
+        runtime.database(),
+        settlement_id,
+        merchant_id=principal.merchant_id,
+        mode=principal.mode,
+    )
+    return http.reply(200, views.resource(settlement))
+
+
+@router.get("/settlements/<settlement_id>/statement", summary="Read a settlement's entries")
+def read_statement(settlement_id: str) -> Response[str]:
+    """JSON, or CSV for `Accept: text/csv`."""
+    principal = runtime.principal(router)
+    settlement, lines = service.statement(
+        runtime.database(),
+        settlement_id,
+        merchant_id=principal.merchant_id,
+        mode=principal.mode,
+    )
+    accept = router.current_event.headers.get("accept") or ""
+    if CSV in accept.lower():
+        return Response(status_code=200, content_type=CSV, body=views.statement_csv(lines))
+    return http.reply(200, views.statement(settlement, lines))

@@ -1,0 +1,1 @@
+"""Schedule, continuous: the write-ahead log goes to the bus."""

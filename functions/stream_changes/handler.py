@@ -1,0 +1,30 @@
+"""Publishes facts as they are committed, for a little longer than the schedule's minute.
+
+The next invocation waits for this one's right to read, so there is always one reader.
+"""
+
+import datetime as dt
+from dataclasses import asdict
+from typing import Any
+
+from paynexus import changefeed, runtime
+from paynexus.observability import logger
+
+READING_TIME = dt.timedelta(seconds=65)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
+    """The log was read and published for a minute; the answer says how much."""
+    clock = runtime.clock()
+    deadline = clock() + READING_TIME
+    with runtime.changefeed_connection() as connection:
+        report = changefeed.run(
+            connection,
+            runtime.bus(),
+            slot=runtime.settings().require("changefeed_slot"),
+            clock=clock,
+            deadline=deadline,
+        )
+    logger.info("changefeed", **asdict(report))
+    return asdict(report)

@@ -24,6 +24,7 @@ from paynexus.identity.model import Principal
 from paynexus.identity.rate_limit import RateLimiter
 from paynexus.identity.tokens import KeySet, TokenSigner, TokenVerifier
 from paynexus.qr.payload import KeyRing, key_ring_from
+from paynexus.settlement.port import Bank
 
 
 @once
@@ -120,6 +121,14 @@ def gateways() -> Gateways:
     )
     breaker = Breaker(cache(), gateway=sandbox.name, policy=Policy())
     return Gateways({"test": GuardedGateway(sandbox, breaker=breaker)})
+
+
+@once
+def bank() -> Bank:
+    """The bank's boxes."""
+    from paynexus.settlement.s3 import S3Bank  # noqa: PLC0415 - only two functions need it
+
+    return S3Bank(aws("s3"), settings().require("bank_bucket"))
 
 
 @contextmanager

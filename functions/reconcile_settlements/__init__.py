@@ -1,0 +1,1 @@
+"""Queue: hold the bank's files against the ledger."""

@@ -1,0 +1,1 @@
+"""Schedule: batch what merchants are owed and instruct the bank."""

@@ -57,7 +57,7 @@ class Failure(_Strict):
 
 
 class Customer(_Strict):
-    """Who pays, as the merchant named them."""
+    """Who pays, as the merchant names them; the address is null, as events outlive its erasure."""
 
     id: str | None
     email: str | None
@@ -82,8 +82,9 @@ class PaymentData(_Strict):
     amount: Amount
     captured: Amount
     refunded: Amount
-    fee: Amount | None
+    fee: Amount
     capture: Literal["automatic", "manual"]
+    payment_method: str
     reference: str | None
     description: str | None
     customer: Customer | None
@@ -186,6 +187,7 @@ class Fact:
 _ID = "01jd3x8k5v7wqs2r9h4mc6t0ne"
 _CREATED = "2026-11-22T16:50:00.123456Z"
 _FAILURE = {"code": "insufficient_funds", "message": "The card has insufficient funds."}
+_CHALLENGE = {"type": "challenge", "confirm_path": f"/v1/payments/pay_{_ID}/confirm"}
 _EUR_12_50 = {"amount": 1250, "currency": "EUR"}
 _EUR_0 = {"amount": 0, "currency": "EUR"}
 
@@ -211,11 +213,12 @@ def _payment(kind: str, sequence: int, status: str, **changes: object) -> Fact:
         "amount": _EUR_12_50,
         "captured": _EUR_0,
         "refunded": _EUR_0,
-        "fee": None,
+        "fee": _EUR_0,
         "capture": "automatic",
+        "payment_method": "tok_approved",
         "reference": "order-4711",
         "description": "Two coffees and a croissant",
-        "customer": {"id": "customer-42", "email": "ada@example.com"},
+        "customer": {"id": "customer-42", "email": None},
         "qr_code": None,
         "failure": None,
         "next_action": None,
@@ -289,7 +292,7 @@ def _fraud(kind: str, verdict: str, code: str, detail: str) -> Fact:
 
 _FACTS = (
     _payment("payment.created.v1", 1, "PENDING"),
-    _payment("payment.challenged.v1", 2, "CHALLENGED", next_action={"type": "challenge"}),
+    _payment("payment.challenged.v1", 2, "CHALLENGED", next_action=_CHALLENGE),
     _payment("payment.authorized.v1", 2, "AUTHORIZED", capture="manual"),
     _payment(
         "payment.completed.v1",

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tools.local_stack import stack
+from tools.local_stack import installation
 from tools.local_stack.errors import StackError
 from tools.local_stack.layout import Layout
 
@@ -13,6 +13,10 @@ def main() -> int:
     arguments = _arguments()
     layout = Layout.from_environment()
     try:
+        installation.require()
+        # Only now: what is missing would otherwise show as a failed import.
+        from tools.local_stack import stack  # noqa: PLC0415
+
         match arguments.command:
             case "up":
                 stack.up(layout)

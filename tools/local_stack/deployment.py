@@ -119,7 +119,7 @@ def _deploy_options(layout: Layout) -> list[str]:
 
 def _sam(layout: Layout, command: str, *options: str) -> None:
     folder = layout.state / "sam"
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
     settings = folder / "samconfig.toml"
     # The stack's options are all given here; the repository's defaults are the cloud's.
     settings.write_text("version = 0.1\n")
@@ -128,6 +128,8 @@ def _sam(layout: Layout, command: str, *options: str) -> None:
         "SAM_CLI_TELEMETRY": "0",
         "__SAM_CLI_APP_DIR": str(folder / "app"),
         "SAM_CLI_POLL_DELAY": "0.2",
+        # It leaves folders behind.
+        "TMPDIR": str(folder / "tmp"),
     }
     log = layout.log("sam")
     log.parent.mkdir(parents=True, exist_ok=True)

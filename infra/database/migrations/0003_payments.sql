@@ -27,7 +27,7 @@ CREATE TABLE transactions (
     failure_code TEXT,
     failure_message TEXT,
     transfer_id UUID NOT NULL,
-    -- The capture or cancel that is under way: at most one at a time.
+    -- The capture, cancel or confirm that is under way: at most one at a time.
     open_operation TEXT,
     open_operation_id UUID,
     open_operation_amount BIGINT,
@@ -44,7 +44,9 @@ CREATE TABLE transactions (
         refunded_amount >= 0 AND refunding_amount >= 0
         AND refunded_amount + refunding_amount <= captured_amount
     ),
-    CONSTRAINT open_operation_is_capture_or_cancel CHECK (open_operation IN ('capture', 'cancel'))
+    CONSTRAINT open_operation_is_known CHECK (open_operation IN ('capture', 'cancel', 'confirm')),
+    CONSTRAINT open_operation_has_an_id
+    CHECK ((open_operation IS NULL) = (open_operation_id IS NULL))
 ) PARTITION BY RANGE (id);
 CREATE TABLE transactions_default PARTITION OF transactions DEFAULT;
 CREATE INDEX transactions_of_merchant ON transactions (merchant_id, mode, id);

@@ -103,7 +103,9 @@ def migrate(connection: Connection, directory: Path) -> list[str]:
             if path.name in seen:
                 _require_unchanged(path.name, checksum, seen[path.name])
                 continue
-            connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+            connection.execute(
+                f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; SET LOCAL statement_timeout = 0"
+            )
             connection.execute(text.encode())
             connection.execute(
                 "INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)",

@@ -23,6 +23,12 @@ from paynexus.identity import edge
 from paynexus.identity.model import Principal
 from paynexus.identity.rate_limit import RateLimiter
 from paynexus.identity.tokens import KeySet, TokenSigner, TokenVerifier
+from paynexus.payments.workflow import Workflow
+from paynexus.notification.addresses import Network, parse_networks
+from paynexus.notification.port import Channel, Queue
+from paynexus.notification.queue import SqsQueue
+from paynexus.notification.sealing import Vault
+from paynexus.notification.service import Means
 from paynexus.qr.payload import KeyRing, key_ring_from
 from paynexus.settlement.port import Bank
 
@@ -124,6 +130,12 @@ def gateways() -> Gateways:
 
 
 @once
+def workflow() -> Workflow:
+    """Runs a payment's steps in Step Functions."""
+    return Workflow(aws("stepfunctions"), settings().require("workflow_arn"))
+
+
+@once
 def bank() -> Bank:
     """The bank's boxes."""
     from paynexus.settlement.s3 import S3Bank  # noqa: PLC0415 - only two functions need it
@@ -152,6 +164,37 @@ def bus() -> Bus:
     client = boto3.client("events", config=config)
     name = settings().require("bus_name")
     return EventBridge(client, name=name, failures=(BotoCoreError, ClientError))
+
+
+@once
+def vault() -> Vault:
+    """Seals what must not be read in the database."""
+    return Vault(key_bytes("sealing_key"))
+
+
+@once
+def webhook_networks() -> tuple[Network, ...]:
+    """Networks that webhooks may reach besides public addresses."""
+    return parse_networks(settings().networks())
+
+
+@once
+def webhook_channel() -> Channel:
+    """Posts webhooks."""
+    from paynexus.notification.channel import WebhookChannel  # noqa: PLC0415 - loads the CAs
+
+    return WebhookChannel(vault(), webhook_networks())
+
+
+@once
+def notification_queue() -> Queue:
+    """Where deliveries wait for a worker."""
+    return SqsQueue(aws("sqs"), settings().require("notification_queue_url"))
+
+
+def notification_means() -> Means:
+    """What delivering notifications takes."""
+    return Means(database(), webhook_channel(), notification_queue(), clock())
 
 
 def _conninfo() -> str:

@@ -1,0 +1,1 @@
+"""Workflow step: the only function that reaches a gateway."""

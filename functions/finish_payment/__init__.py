@@ -1,0 +1,1 @@
+"""Workflow step: status, books, answer and event in one commit."""

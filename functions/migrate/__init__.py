@@ -1,0 +1,1 @@
+"""Deploy step: the database's migrations."""

@@ -1,0 +1,97 @@
+"""What payment requests look like."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from paynexus import http
+from paynexus.money import EXPONENTS, Money
+from paynexus.payments.model import Customer
+from paynexus.payments.service import PaymentRequest
+
+METADATA_KEYS_LIMIT = 50
+
+
+def _known_currency(currency: str) -> str:
+    if currency not in EXPONENTS:
+        raise ValueError("unknown currency: use an ISO 4217 code such as EUR")
+    return currency
+
+
+def _few(metadata: dict[str, str]) -> dict[str, str]:
+    if len(metadata) > METADATA_KEYS_LIMIT:
+        raise ValueError(f"at most {METADATA_KEYS_LIMIT} keys")
+    return metadata
+
+
+# Control characters have no place in what people read; Postgres can't store NUL.
+type Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+type MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
+type MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$")]
+type Amount = Annotated[int, Field(gt=0, description="minor units")]
+type Currency = Annotated[str, AfterValidator(_known_currency)]
+
+
+class CustomerOrder(http.Strict):
+    """Who pays."""
+
+    id: Text | None = None
+    email: Annotated[
+        str | None, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", max_length=254)
+    ] = None
+    country: Annotated[str | None, StringConstraints(pattern=r"^[A-Z]{2}$")] = None
+
+
+class PaymentOrder(http.Strict):
+    """A payment to be taken once."""
+
+    amount: Amount
+    currency: Currency
+    payment_method: Annotated[
+        str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$"), Field(description="a token")
+    ]
+    capture: Literal["automatic", "manual"] = "automatic"
+    reference: Text | None = None
+    description: Text | None = None
+    customer: CustomerOrder | None = None
+    qr_code: Annotated[str, StringConstraints(max_length=128)] | None = None
+    metadata: Annotated[
+        dict[MetadataKey, MetadataValue], AfterValidator(_few), Field(default_factory=dict)
+    ]
+
+    def to_request(self) -> PaymentRequest:
+        """The order in the product's own words."""
+        who = self.customer
+        return PaymentRequest(
+            money=Money(self.amount, self.currency),
+            payment_method=self.payment_method,
+            capture=self.capture,
+            reference=self.reference,
+            description=self.description,
+            customer=Customer(who.id, who.email, who.country) if who else None,
+            qr_code=self.qr_code,
+            metadata=dict(self.metadata),
+        )
+
+
+class CaptureOrder(http.Strict):
+    """A capture; without `amount` all that was authorised."""
+
+    amount: Amount | None = None
+
+
+class CancelOrder(http.Strict):
+    """A cancel; it takes no fields."""
+
+
+class ConfirmOrder(http.Strict):
+    """The challenge's result, as the merchant's own check of the payer found it."""
+
+    authentication: Literal["authenticated", "failed"]
+
+
+class RefundOrder(http.Strict):
+    """A refund; without `amount` all that is left."""
+
+    amount: Amount | None = None
+    reason: Text | None = None

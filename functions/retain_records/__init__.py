@@ -1,0 +1,1 @@
+"""Schedule: partitions made ahead of time."""

@@ -1,0 +1,1 @@
+"""Workflow step: score a payment."""

@@ -1,0 +1,1 @@
+"""Schedule: payments left half-way."""

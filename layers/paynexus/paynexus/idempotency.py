@@ -1,0 +1,230 @@
+"""One key, one effect: Postgres is the truth, Redis only answers finished keys sooner.
+
+The header is draft-ietf-httpapi-idempotency-key-header-07: a missing key is 400, a key that
+was used for another request 422, one whose first request is still at work 409.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from paynexus.cache import Cache
+from paynexus.db import Connection, Database
+from paynexus.errors import IdempotencyKeyMissing, IdempotencyKeyReused, OperationRunning
+from paynexus.ids import MerchantId
+
+KEY_LENGTH_LIMIT = 255
+KEPT = dt.timedelta(days=30)
+"""How long a key answers with what happened under it."""
+REMEMBERED_SECONDS = 24 * 60 * 60
+RUNNING = dt.timedelta(seconds=30)
+"""Longer than API Gateway waits: after it, the first request is dead and may be resumed."""
+RETRY_AFTER_SECONDS = 2
+REPLAYED_HEADER = "Idempotent-Replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a key is unique: two merchants, modes or operations never share one."""
+
+    merchant_id: MerchantId
+    mode: str
+    operation: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, kept byte for byte."""
+
+    status: int
+    body: str
+    headers: dict[str, str]
+
+    def replayed(self) -> "Answer":
+        """The same answer, marked as a replay."""
+        return Answer(self.status, self.body, self.headers | {REPLAYED_HEADER: "true"})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key now held by this request: `object_id` is what it creates or goes on with.
+
+    With an `answer`, the work is done and there is nothing left but to replay it.
+    """
+
+    object_id: UUID
+    is_first: bool
+    answer: Answer | None = None
+
+
+SQL_CLAIM = """
+SELECT state, object_id, status, headers, body FROM claim_key(
+    %(merchant_id)s, %(mode)s, %(operation)s, %(key)s, %(fingerprint)s, %(object_id)s,
+    %(now)s, %(running_until)s, %(expires_at)s)
+"""
+SQL_FINISH = """
+UPDATE idempotency_keys
+SET status = %(status)s, headers = %(headers)s, body = %(body)s, finished_at = %(now)s
+WHERE object_id = %(object_id)s AND finished_at IS NULL
+"""
+SQL_RELEASE = """
+UPDATE idempotency_keys SET running_until = %s WHERE object_id = %s AND finished_at IS NULL
+"""
+SQL_ANSWER = """
+SELECT status, body, headers FROM idempotency_keys
+WHERE object_id = %s AND finished_at IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _ClaimRow:
+    state: str
+    object_id: UUID
+    status: int | None
+    headers: dict[str, str] | None
+    body: str | None
+
+
+def key_of(headers: Mapping[str, str]) -> str:
+    """The request's Idempotency-Key, bare or as a quoted structured-field string.
+
+    Raises IdempotencyKeyMissing unless it is 1 to 255 printable ASCII characters.
+    """
+    given = next((v for name, v in headers.items() if name.lower() == "idempotency-key"), None)
+    if given is None:
+        raise IdempotencyKeyMissing(
+            "Send an Idempotency-Key header: any text of your own that names this request, "
+            "such as a UUID. Repeating the request with it never acts twice."
+        )
+    key = given.strip()
+    if len(key) > 1 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1]
+    if not 1 <= len(key) <= KEY_LENGTH_LIMIT or not all(" " <= c <= "~" for c in key):
+        raise IdempotencyKeyMissing(
+            f"An Idempotency-Key is 1 to {KEY_LENGTH_LIMIT} printable ASCII characters."
+        )
+    return key
+
+
+def fingerprint_of(target: str, body: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """What makes two requests the same one: the path and the body's meaning, not its spacing."""
+    text = json.dumps([target, body], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def claim(
+    tx: Connection, scope: Scope, *, fingerprint: bytes, object_id: UUID, now: dt.datetime
+) -> Claim:
+    """The key belongs to this request, or its finished answer is at hand.
+
+    Raises IdempotencyKeyReused for another request under this key and OperationRunning while
+    the first is at work. A first request that died is taken over: the claim then names the
+    object it had begun.
+    """
+    values = {
+        "merchant_id": scope.merchant_id,
+        "mode": scope.mode,
+        "operation": scope.operation,
+        "key": scope.key,
+        "fingerprint": fingerprint,
+        "object_id": object_id,
+        "now": now,
+        "running_until": now + RUNNING,
+        "expires_at": now + KEPT,
+    }
+    with tx.cursor(row_factory=class_row(_ClaimRow)) as cursor:
+        row = cursor.execute(SQL_CLAIM, values).fetchone()
+    assert row is not None, "claim_key answers with one row"  # noqa: S101 - a broken function
+    return _judge(row)
+
+
+def finish(tx: Connection, object_id: UUID, answer: Answer, *, now: dt.datetime) -> None:
+    """The key of this object answers with `answer` from now on; an earlier answer stands."""
+    values = {
+        "object_id": object_id,
+        "status": answer.status,
+        "headers": Jsonb(answer.headers),
+        "body": answer.body,
+        "now": now,
+    }
+    tx.execute(SQL_FINISH, values)
+
+
+def answer_of(connection: Connection, object_id: UUID) -> Answer | None:
+    """The stored answer of the object's key, if it is finished."""
+    with connection.cursor(row_factory=class_row(Answer)) as cursor:
+        return cursor.execute(SQL_ANSWER, (object_id,)).fetchone()
+
+
+def release(tx: Connection, object_id: UUID, *, now: dt.datetime) -> None:
+    """This request leaves its object undecided; the next one under the key may go on with it."""
+    tx.execute(SQL_RELEASE, (now, object_id))
+
+
+def run(
+    db: Database,
+    scope: Scope,
+    *,
+    fingerprint: bytes,
+    object_id: UUID,
+    now: dt.datetime,
+    act: Callable[[Connection, UUID], Answer],
+) -> Answer:
+    """`act` has happened once under this key, in one transaction with its stored answer."""
+    with db.transaction() as tx:
+        claimed = claim(tx, scope, fingerprint=fingerprint, object_id=object_id, now=now)
+        if claimed.answer is not None:
+            return claimed.answer.replayed()
+        answer = act(tx, claimed.object_id)
+        finish(tx, claimed.object_id, answer, now=now)
+        return answer
+
+
+def remember(cache: Cache, scope: Scope, *, fingerprint: bytes, answer: Answer) -> None:
+    """Redis may answer for this key; it is asked first and never believed about anything else."""
+    value = [fingerprint.hex(), answer.status, answer.body, answer.headers]
+    cache.set(_cache_key(scope), json.dumps(value).encode(), ttl_seconds=REMEMBERED_SECONDS)
+
+
+def remembered(cache: Cache, scope: Scope, *, fingerprint: bytes) -> Answer | None:
+    """The finished answer of this very request, if Redis has it."""
+    try:
+        known, status, body, headers = json.loads(cache.get(_cache_key(scope)) or b"null")
+    except (ValueError, TypeError):
+        return None
+    if known != fingerprint.hex():
+        return None
+    return Answer(status, body, headers).replayed()
+
+
+def _judge(row: _ClaimRow) -> Claim:
+    if row.state == "reused":
+        raise IdempotencyKeyReused(
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
+            safe_new_key=True,
+        )
+    if row.state == "running":
+        raise OperationRunning(
+            "The first request under this key is still at work: repeat it later with the same key.",
+            retry_after=RETRY_AFTER_SECONDS,
+            operation_state="running",
+            safe_new_key=False,
+        )
+    if row.state == "finished":
+        assert row.status is not None, "a finished key has an answer"  # noqa: S101 - a constraint
+        answer = Answer(row.status, row.body or "", row.headers or {})
+        return Claim(row.object_id, is_first=False, answer=answer)
+    return Claim(row.object_id, is_first=row.state == "claimed")
+
+
+def _cache_key(scope: Scope) -> str:
+    name = hashlib.sha256(scope.key.encode()).hexdigest()
+    return f"idempotency:{scope.merchant_id}:{scope.mode}:{scope.operation}:{name}"

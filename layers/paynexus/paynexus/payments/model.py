@@ -1,0 +1,167 @@
+"""What a payment is, and the one table of what may become of it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
+
+from paynexus.errors import InvalidState
+from paynexus.ids import MerchantId, PaymentId, QrCodeId, RefundId, TransferId
+from paynexus.money import Money
+
+
+class Status(StrEnum):
+    """Where a payment stands. COMPLETED, FAILED and CANCELED are final for the charge."""
+
+    PENDING = "PENDING"
+    CHALLENGED = "CHALLENGED"
+    AUTHORIZED = "AUTHORIZED"
+    UNKNOWN = "UNKNOWN"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class Fact(StrEnum):
+    """What may happen to a payment."""
+
+    CHALLENGED = "challenged"
+    AUTHENTICATED = "authenticated"
+    AUTHORIZED = "authorized"
+    CAPTURED = "captured"
+    REFUSED = "refused"
+    LOST_SIGHT = "lost_sight"
+    CANCELED = "canceled"
+
+
+TRANSITIONS: Mapping[tuple[Status, Fact], Status] = MappingProxyType(
+    {
+        (Status.PENDING, Fact.CHALLENGED): Status.CHALLENGED,
+        (Status.PENDING, Fact.AUTHORIZED): Status.AUTHORIZED,
+        (Status.PENDING, Fact.CAPTURED): Status.COMPLETED,
+        (Status.PENDING, Fact.REFUSED): Status.FAILED,
+        (Status.PENDING, Fact.LOST_SIGHT): Status.UNKNOWN,
+        (Status.PENDING, Fact.CANCELED): Status.CANCELED,
+        (Status.CHALLENGED, Fact.AUTHENTICATED): Status.PENDING,
+        (Status.CHALLENGED, Fact.REFUSED): Status.FAILED,
+        (Status.CHALLENGED, Fact.CANCELED): Status.CANCELED,
+        (Status.UNKNOWN, Fact.AUTHORIZED): Status.AUTHORIZED,
+        (Status.UNKNOWN, Fact.CAPTURED): Status.COMPLETED,
+        (Status.UNKNOWN, Fact.REFUSED): Status.FAILED,
+        (Status.UNKNOWN, Fact.CANCELED): Status.CANCELED,
+        (Status.AUTHORIZED, Fact.CAPTURED): Status.COMPLETED,
+        (Status.AUTHORIZED, Fact.CANCELED): Status.CANCELED,
+    }
+)
+"""The lifecycle. Postgres holds the same table in `payment_may_become`."""
+
+FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
+CHARGEABLE = frozenset({Status.PENDING, Status.UNKNOWN})
+"""Payments that the workflow may bring one step further."""
+
+
+class RefundStatus(StrEnum):
+    """Where a refund stands. COMPLETED and FAILED are final."""
+
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class Challenge(StrEnum):
+    """What came of asking the payer for proof."""
+
+    NONE = "none"
+    REQUIRED = "required"
+    AUTHENTICATED = "authenticated"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a payment or refund failed, in words for the merchant."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who pays, as far as the merchant says. Stored apart from the books."""
+
+    id: str | None = None
+    email: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOperation:
+    """The capture, cancel or confirm under way on a payment: at most one at a time."""
+
+    name: str
+    id: UUID
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A merchant's request to take money once."""
+
+    id: PaymentId
+    merchant_id: MerchantId
+    mode: str
+    money: Money
+    status: Status
+    capture: str
+    payment_method: str
+    fingerprint: str
+    fee_basis_points: int
+    fee_fixed_minor: int
+    transfer_id: TransferId
+    created_at: dt.datetime
+    idempotency_key: str
+    captured_amount: int = 0
+    refunded_amount: int = 0
+    refunding_amount: int = 0
+    fee_amount: int = 0
+    reference: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    customer: Customer | None = None
+    qr_code_id: QrCodeId | None = None
+    challenge: Challenge = Challenge.NONE
+    failure: Failure | None = None
+    open_operation: OpenOperation | None = None
+
+    @property
+    def refundable_amount(self) -> int:
+        """What may still be returned, in minor units."""
+        return self.captured_amount - self.refunded_amount - self.refunding_amount
+
+    def after(self, fact: Fact) -> "Payment":
+        """The payment once `fact` has happened; InvalidState when it can't happen now."""
+        following = TRANSITIONS.get((self.status, fact))
+        if following is None:
+            raise InvalidState(
+                f"A {self.status} payment can't be {fact}.", operation_state=str(self.status)
+            )
+        return replace(self, status=following)
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money on its way back from one payment."""
+
+    id: RefundId
+    payment_id: PaymentId
+    merchant_id: MerchantId
+    mode: str
+    money: Money
+    status: RefundStatus
+    transfer_id: TransferId
+    created_at: dt.datetime
+    reason: str | None = None
+    failure: Failure | None = None

@@ -1,0 +1,236 @@
+"""What a merchant may do with a payment after taking it: capture, cancel, confirm, refund."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from paynexus import idempotency, ids
+from paynexus.db import Connection, Database
+from paynexus.errors import InvalidRequest, InvalidState, NotFound
+from paynexus.idempotency import Answer, Scope
+from paynexus.ids import MerchantId, PaymentId, RefundId, TransferId
+from paynexus.ledger import store as ledger
+from paynexus.money import Money
+from paynexus.payments.bookings import refund_transfer
+from paynexus.payments.endings import (
+    NOT_AUTHENTICATED,
+    append_refund_event,
+    end_canceled,
+    end_refused,
+)
+from paynexus.payments.model import (
+    Challenge,
+    Fact,
+    OpenOperation,
+    Payment,
+    Refund,
+    RefundStatus,
+    Status,
+)
+from paynexus.payments.resource import (
+    ACCEPTED,
+    answer_for_refund,
+    payment_resource,
+    to_answer,
+)
+from paynexus.payments.service import locked_own
+from paynexus.payments.store import payments, refunds
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An operation on record; with an `answer`, there is nothing left for the workflow to do."""
+
+    operation_id: UUID
+    answer: Answer | None
+
+
+def capture(
+    db: Database,
+    scope: Scope,
+    payment_id: PaymentId,
+    *,
+    amount: int | None,
+    fingerprint: bytes,
+    now: dt.datetime,
+) -> Begun:
+    """A capture of the authorised payment, whole or in part, is under way.
+
+    Raises InvalidState unless it is AUTHORIZED and nothing else is under way, InvalidRequest
+    for more than was authorised.
+    """
+
+    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+        _require(payment, Status.AUTHORIZED, "captured")
+        if amount is not None and not 0 < amount <= payment.money.amount:
+            limit = payment.money.amount
+            raise InvalidRequest(f"Capture between 1 and {limit} minor units.", param="amount")
+        opened = OpenOperation("capture", operation_id, amount or payment.money.amount)
+        payments.update(tx, replace(payment, open_operation=opened), now=now)
+
+    return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
+
+
+def cancel(
+    db: Database, scope: Scope, payment_id: PaymentId, *, fingerprint: bytes, now: dt.datetime
+) -> Begun:
+    """A cancel is under way, or done where no gateway had been asked yet.
+
+    Raises InvalidState unless the payment is AUTHORIZED or CHALLENGED.
+    """
+
+    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+        opened = replace(payment, open_operation=OpenOperation("cancel", operation_id))
+        if payment.status is Status.CHALLENGED:
+            end_canceled(tx, opened, now)
+            return
+        _require(payment, Status.AUTHORIZED, "canceled")
+        payments.update(tx, opened, now=now)
+
+    return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
+
+
+def confirm(
+    db: Database,
+    scope: Scope,
+    payment_id: PaymentId,
+    *,
+    is_authenticated: bool,
+    fingerprint: bytes,
+    now: dt.datetime,
+) -> Begun:
+    """The challenge is answered: the payment goes on to its charge, or it has FAILED.
+
+    Raises InvalidState unless the payment is CHALLENGED.
+    """
+
+    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+        _require(payment, Status.CHALLENGED, "confirmed")
+        opened = replace(payment, open_operation=OpenOperation("confirm", operation_id))
+        if not is_authenticated:
+            failed = replace(opened, challenge=Challenge.FAILED)
+            end_refused(tx, failed, NOT_AUTHENTICATED, now)
+            return
+        passed = replace(opened.after(Fact.AUTHENTICATED), challenge=Challenge.AUTHENTICATED)
+        payments.update(tx, passed, now=now)
+
+    return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
+
+
+def refund(
+    db: Database,
+    scope: Scope,
+    payment_id: PaymentId,
+    *,
+    amount: int | None,
+    reason: str | None,
+    fingerprint: bytes,
+    now: dt.datetime,
+) -> Begun:
+    """A refund is PENDING and its amount reserved; without `amount` it returns all that is left.
+
+    Raises InvalidState unless the payment is COMPLETED, InvalidRequest for more than is left.
+    """
+
+    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+        _require(payment, Status.COMPLETED, "refunded")
+        made = _new_refund(payment, RefundId(operation_id), amount, reason, now)
+        held = replace(payment, refunding_amount=payment.refunding_amount + made.money.amount)
+        payments.update(tx, held, now=now)
+        refunds.insert(tx, made)
+        ledger.reserve(tx, refund_transfer(payment, made), at=now)
+        append_refund_event(tx, made, "created")
+
+    return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
+
+
+def stored_answer(db: Database, operation_id: UUID, *, now: dt.datetime) -> Answer | None:
+    """The operation's stored answer.
+
+    Without one the operation is undecided, and free to be resumed by the next request under
+    its key.
+    """
+    with db.transaction() as tx:
+        answer = idempotency.answer_of(tx, operation_id)
+        if answer is None:
+            idempotency.release(tx, operation_id, now=now)
+        return answer
+
+
+def standing(db: Database, payment_id: PaymentId, operation_id: UUID) -> Answer:
+    """Where an undecided operation stands: 202 with the refund or the payment. Not stored."""
+    connection = db.connection()
+    made = refunds.get(connection, RefundId(operation_id))
+    if made is not None:
+        return answer_for_refund(made)
+    payment = payments.get(connection, payment_id)
+    assert payment is not None, "payments are never deleted"  # noqa: S101 - a trigger's rule
+    return to_answer(ACCEPTED, payment_resource(payment))
+
+
+def find_refund(db: Database, refund_id: RefundId, merchant_id: MerchantId, mode: str) -> Refund:
+    """The merchant's refund; NotFound for another's."""
+    found = refunds.find(db.connection(), refund_id, merchant_id, mode)
+    if found is None:
+        raise NotFound("There is no such refund.")
+    return found
+
+
+def _begin(
+    db: Database,
+    scope: Scope,
+    payment_id: PaymentId,
+    begin: Callable[[Connection, Payment, UUID], None],
+    *,
+    fingerprint: bytes,
+    now: dt.datetime,
+) -> Begun:
+    with db.transaction() as tx:
+        # The payment first: a claim must not wait for a payment while others wait for the key.
+        payment = locked_own(tx, payment_id, scope.merchant_id, scope.mode)
+        claimed = idempotency.claim(
+            tx, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now
+        )
+        if claimed.answer is not None:
+            return Begun(claimed.object_id, claimed.answer.replayed())
+        if claimed.is_first:
+            begin(tx, payment, claimed.object_id)
+        return Begun(claimed.object_id, idempotency.answer_of(tx, claimed.object_id))
+
+
+def _require(payment: Payment, status: Status, participle: str) -> None:
+    if payment.status is not status:
+        raise InvalidState(
+            f"Only a payment that is {status} can be {participle}; this one is {payment.status}.",
+            operation_state=str(payment.status),
+            safe_new_key=True,
+        )
+    if payment.open_operation is not None:
+        raise InvalidState(
+            f"A {payment.open_operation.name} of this payment is under way; wait for it to end.",
+            operation_state="running",
+            safe_new_key=True,
+        )
+
+
+def _new_refund(
+    payment: Payment, refund_id: RefundId, amount: int | None, reason: str | None, now: dt.datetime
+) -> Refund:
+    left = payment.refundable_amount
+    wanted = left if amount is None else amount
+    if not 0 < wanted <= left:
+        raise InvalidRequest(
+            f"At most {left} minor units of this payment can still be refunded.", param="amount"
+        )
+    return Refund(
+        id=refund_id,
+        payment_id=payment.id,
+        merchant_id=payment.merchant_id,
+        mode=payment.mode,
+        money=Money(wanted, payment.money.currency),
+        status=RefundStatus.PENDING,
+        transfer_id=TransferId(ids.new_id()),
+        created_at=now,
+        reason=reason,
+    )

@@ -1,0 +1,121 @@
+"""Payments and refunds as merchants see them: in answers, in events, in stored replays."""
+
+import datetime as dt
+from typing import Any
+
+from paynexus import http, ids
+from paynexus.idempotency import Answer
+from paynexus.payments.model import Challenge, Failure, Payment, Refund, Status
+
+OK = 200
+CREATED = 201
+ACCEPTED = 202
+PAYMENT_REQUIRED = 402
+
+
+def payment_resource(payment: Payment) -> dict[str, Any]:
+    """The payment as JSON; amounts are minor units."""
+    currency = payment.money.currency
+    return {
+        "id": ids.text("pay", payment.id),
+        "object": "payment",
+        "status": str(payment.status),
+        "amount": _amount(payment.money.amount, currency),
+        "captured": _amount(payment.captured_amount, currency),
+        "refunded": _amount(payment.refunded_amount, currency),
+        "fee": _amount(payment.fee_amount, currency),
+        "capture": payment.capture,
+        "payment_method": payment.payment_method,
+        "reference": payment.reference,
+        "description": payment.description,
+        "customer": _customer(payment),
+        "qr_code": ids.text("qr", payment.qr_code_id) if payment.qr_code_id else None,
+        "failure": _failure(payment.failure),
+        "next_action": _next_action(payment),
+        "metadata": payment.metadata,
+        "mode": payment.mode,
+        "created": timestamp(payment.created_at),
+    }
+
+
+def payment_event(payment: Payment) -> dict[str, Any]:
+    """The payment as events carry it: without personal data, which must stay erasable."""
+    resource = payment_resource(payment)
+    customer = payment.customer
+    resource["customer"] = {"id": customer.id, "email": None} if customer else None
+    return resource
+
+
+def refund_resource(refund: Refund) -> dict[str, Any]:
+    """The refund as JSON."""
+    return {
+        "id": ids.text("re", refund.id),
+        "object": "refund",
+        "payment": ids.text("pay", refund.payment_id),
+        "status": str(refund.status),
+        "amount": _amount(refund.money.amount, refund.money.currency),
+        "reason": refund.reason,
+        "failure": _failure(refund.failure),
+        "mode": refund.mode,
+        "created": timestamp(refund.created_at),
+    }
+
+
+def answer_for_payment(payment: Payment) -> Answer:
+    """The answer to the request that created the payment: 201 when decided, 202 when not yet."""
+    undecided = payment.status in {Status.PENDING, Status.UNKNOWN, Status.CHALLENGED}
+    return to_answer(ACCEPTED if undecided else CREATED, payment_resource(payment))
+
+
+def answer_for_refund(refund: Refund) -> Answer:
+    """The answer to the request that created the refund."""
+    undecided = refund.status in {"PENDING", "UNKNOWN"}
+    return to_answer(ACCEPTED if undecided else CREATED, refund_resource(refund))
+
+
+def refusal(operation: str, failure: Failure) -> Answer:
+    """The answer to an operation that the gateway refused: the payment is as it was before."""
+    body = {
+        "type": f"https://docs.paynexus.dev/errors#{operation}_refused",
+        "title": "GatewayRefused",
+        "status": PAYMENT_REQUIRED,
+        "code": f"{operation}_refused",
+        "detail": failure.message,
+        "gateway_code": failure.code,
+        "safe_new_key": True,
+    }
+    return Answer(PAYMENT_REQUIRED, http.to_json(body), {"Content-Type": http.PROBLEM_JSON})
+
+
+def to_answer(status: int, resource: dict[str, Any]) -> Answer:
+    """A stored answer with `resource` as its body."""
+    return Answer(status, http.to_json(resource), {})
+
+
+def timestamp(moment: dt.datetime) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    text = moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _amount(amount: int, currency: str) -> dict[str, Any]:
+    return {"amount": amount, "currency": currency}
+
+
+def _customer(payment: Payment) -> dict[str, str | None] | None:
+    if payment.customer is None:
+        return None
+    return {"id": payment.customer.id, "email": payment.customer.email}
+
+
+def _failure(failure: Failure | None) -> dict[str, str] | None:
+    return {"code": failure.code, "message": failure.message} if failure else None
+
+
+def _next_action(payment: Payment) -> dict[str, str] | None:
+    if payment.status is not Status.CHALLENGED or payment.challenge is not Challenge.REQUIRED:
+        return None
+    return {
+        "type": "challenge",
+        "confirm_path": f"/v1/payments/{ids.text('pay', payment.id)}/confirm",
+    }

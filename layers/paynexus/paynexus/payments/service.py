@@ -1,0 +1,191 @@
+"""Taking a payment: accepted in one transaction, then brought to its end by the workflow."""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from paynexus import idempotency, ids
+from paynexus.cache import Cache
+from paynexus.changefeed import append_event
+from paynexus.db import Connection, Database
+from paynexus.errors import InvalidRequest, NotFound
+from paynexus.idempotency import Answer, Scope
+from paynexus.ids import MerchantId, PaymentId, QrCodeId, TransferId
+from paynexus.ledger import store as ledger
+from paynexus.merchants import service as merchants
+from paynexus.merchants.model import FeeSchedule
+from paynexus.money import Money, limit_of
+from paynexus.payments.bookings import payment_transfer
+from paynexus.payments.model import Customer, Payment, Status
+from paynexus.payments.resource import payment_event
+from paynexus.payments.store import payments as store
+from paynexus.qr import service as qr
+
+CARD_NUMBER_DIGITS = range(12, 20)
+"""Lengths of card numbers (ISO/IEC 7812-1): tokens are taken, card numbers never."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """What a merchant asks for, understood but not yet judged."""
+
+    money: Money
+    payment_method: str
+    capture: str = "automatic"
+    reference: str | None = None
+    description: str | None = None
+    customer: Customer | None = None
+    qr_code: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A payment on record; with an `answer`, it was decided before and this is what was said."""
+
+    payment_id: PaymentId
+    answer: Answer | None
+
+
+def accept(
+    db: Database,
+    cache: Cache,
+    scope: Scope,
+    request: PaymentRequest,
+    *,
+    fingerprint: bytes,
+    now: dt.datetime,
+) -> Accepted:
+    """The key is claimed, the payment PENDING, its money reserved, its event recorded: at once.
+
+    Raises InvalidRequest for what can't be charged, QrRefused for a code that can't be spent,
+    IdempotencyKeyReused and OperationRunning. A request that died is taken up where it stands.
+    """
+    require_chargeable(request)
+    fees = merchants.fees_of(db, cache, scope.merchant_id, request.money.currency)
+    payment = _new_payment(scope, request, fees, now)
+    with db.transaction() as tx:
+        claimed = idempotency.claim(
+            tx, scope, fingerprint=fingerprint, object_id=payment.id, now=now
+        )
+        if claimed.is_first:
+            _open(tx, payment, request, now)
+    answer = claimed.answer.replayed() if claimed.answer else None
+    return Accepted(PaymentId(claimed.object_id), answer)
+
+
+def require_chargeable(request: PaymentRequest) -> None:
+    """The request breaks no rule that its sender can know; InvalidRequest names the field."""
+    amount, limit = request.money.amount, limit_of(request.money.currency)
+    if not 0 < amount <= limit:
+        raise InvalidRequest(
+            f"An amount in {request.money.currency} is between 1 and {limit} minor units.",
+            param="amount",
+        )
+    digits = request.payment_method.replace(" ", "").replace("-", "")
+    if digits.isascii() and digits.isdigit() and len(digits) in CARD_NUMBER_DIGITS:
+        raise InvalidRequest(
+            "This looks like a card number. Send the token your gateway made of it instead.",
+            param="payment_method",
+        )
+
+
+def find(db: Database, payment_id: PaymentId, merchant_id: MerchantId, mode: str) -> Payment:
+    """The merchant's payment; NotFound for another's."""
+    return _required(store.find(db.connection(), payment_id, merchant_id, mode))
+
+
+def page(
+    db: Database, merchant_id: MerchantId, mode: str, *, limit: int, before: PaymentId | None
+) -> tuple[list[Payment], bool]:
+    """One page of the merchant's payments, newest first, and whether there are more."""
+    found = store.page(db.connection(), merchant_id, mode, limit=limit + 1, before=before)
+    return found[:limit], len(found) > limit
+
+
+def timeline(
+    db: Database, payment_id: PaymentId, merchant_id: MerchantId, mode: str
+) -> list[dict[str, Any]]:
+    """All that happened to the merchant's payment, in order of time."""
+    find(db, payment_id, merchant_id, mode)
+    return store.history(db.connection(), payment_id, ids.text("pay", payment_id))
+
+
+def append_payment_event(tx: Connection, payment: Payment, name: str) -> None:
+    """`payment.<name>.v1` is committed with the fact it describes."""
+    append_event(
+        tx,
+        source="payments.events",
+        type=f"payment.{name}.v1",
+        mode=payment.mode,
+        merchant_id=payment.merchant_id,
+        object_id=ids.text("pay", payment.id),
+        data=payment_event(payment),
+    )
+
+
+def locked(tx: Connection, payment_id: PaymentId) -> Payment:
+    """The payment, held by this transaction; NotFound when there is none."""
+    return _required(store.lock(tx, payment_id))
+
+
+def locked_own(
+    tx: Connection, payment_id: PaymentId, merchant_id: MerchantId, mode: str
+) -> Payment:
+    """The merchant's payment, held by this transaction; NotFound for another's."""
+    payment = locked(tx, payment_id)
+    if (payment.merchant_id, payment.mode) != (merchant_id, mode):
+        raise NotFound("There is no such payment.")
+    return payment
+
+
+def _required(payment: Payment | None) -> Payment:
+    if payment is None:
+        raise NotFound("There is no such payment.")
+    return payment
+
+
+def _new_payment(
+    scope: Scope, request: PaymentRequest, fees: FeeSchedule, now: dt.datetime
+) -> Payment:
+    return Payment(
+        id=PaymentId(ids.new_id()),
+        merchant_id=scope.merchant_id,
+        mode=scope.mode,
+        money=request.money,
+        status=Status.PENDING,
+        capture=request.capture,
+        payment_method=request.payment_method,
+        # A gateway's token stands for one instrument; only its digest is compared.
+        fingerprint=hashlib.sha256(request.payment_method.encode()).hexdigest(),
+        fee_basis_points=fees.basis_points,
+        fee_fixed_minor=fees.fixed_minor,
+        transfer_id=TransferId(ids.new_id()),
+        created_at=now,
+        idempotency_key=scope.key,
+        reference=request.reference,
+        description=request.description,
+        metadata=request.metadata,
+        customer=request.customer,
+    )
+
+
+def _open(tx: Connection, payment: Payment, request: PaymentRequest, now: dt.datetime) -> None:
+    if request.qr_code is not None:
+        payment = replace(payment, qr_code_id=_spend(tx, payment, request.qr_code, now))
+    store.insert(tx, payment)
+    ledger.reserve(tx, payment_transfer(payment), at=now)
+    append_payment_event(tx, payment, "created")
+
+
+def _spend(tx: Connection, payment: Payment, token: str, now: dt.datetime) -> QrCodeId:
+    return qr.spend(
+        tx,
+        token,
+        merchant_id=payment.merchant_id,
+        mode=payment.mode,
+        money=payment.money,
+        payment_id=payment.id,
+        now=now,
+    )

@@ -1,0 +1,242 @@
+"""The workflow's steps: score, charge, finish. Each may be run again at any moment by anyone."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from paynexus import ids
+from paynexus.clock import Clock
+from paynexus.db import Connection, Database
+from paynexus.errors import NotFound
+from paynexus.fraud import service as fraud
+from paynexus.fraud.rules import Verdict
+from paynexus.fraud.service import Subject
+from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
+from paynexus.ids import AttemptId, PaymentId, RefundId
+from paynexus.money import Money
+from paynexus.payments import endings
+from paynexus.payments.model import CHARGEABLE, Challenge, Fact, Payment, RefundStatus, Status
+from paynexus.payments.service import locked
+from paynexus.payments.store import attempts, payments, refunds
+
+REFERENCE_PREFIX = {
+    Operation.CHARGE: "chg",
+    Operation.CAPTURE: "cap",
+    Operation.CANCEL: "can",
+    Operation.REFUND: "ref",
+}
+
+
+class Next(StrEnum):
+    """What the workflow does after scoring."""
+
+    ALLOW = "ALLOW"
+    CHALLENGE = "CHALLENGE"
+    BLOCK = "BLOCK"
+    DONE = "DONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on one payment: a charge is its payment's, a refund has its own id."""
+
+    payment_id: PaymentId
+    operation: Operation
+    operation_id: UUID
+
+
+def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Next:
+    """The payment's fraud decision is stored; a challenged payment is CHALLENGED."""
+    payment = payments.get(db.connection(), payment_id)
+    if payment is None:
+        raise NotFound("There is no such payment.")
+    if payment.status not in CHARGEABLE:
+        return Next.DONE
+    decision = fraud.assess(db, _subject(payment), now=now)
+    if decision.verdict is Verdict.ALLOW or (
+        decision.verdict is Verdict.CHALLENGE and payment.challenge is Challenge.AUTHENTICATED
+    ):
+        return Next.ALLOW
+    if decision.verdict is Verdict.BLOCK:
+        return Next.BLOCK
+    _challenge(db, payment_id, now)
+    return Next.CHALLENGE
+
+
+def call_gateway(
+    db: Database,
+    gateways: Mapping[str, Gateway],
+    step: Step,
+    *,
+    clock: Clock,
+    deadline_seconds: float,
+) -> Outcome:
+    """What is known of the operation at the gateway, recorded before and after the call.
+
+    The first call sends; every later one inquires first, and sends again only under the same
+    reference, which the gateway takes once. No transaction is open while the gateway works.
+    """
+    prepared = _prepare(db, gateways, step, now=clock())
+    if isinstance(prepared, Outcome):
+        return prepared
+    result = _ask(prepared, deadline_seconds)
+    with db.transaction() as tx:
+        locked(tx, step.payment_id)
+        attempts.finish(tx, prepared.attempt_id, result, now=clock())
+    return result.outcome
+
+
+def finish(db: Database, step: Step, *, blocked: bool, now: dt.datetime) -> str:
+    """The payment, or the refund, is in the status that its attempt's outcome asks for.
+
+    Status, books, stored answer and event are one commit. Without an outcome nothing changes.
+    """
+    with db.transaction() as tx:
+        payment = locked(tx, step.payment_id)
+        if step.operation is Operation.CHARGE and blocked:
+            return endings.end_blocked(tx, payment, now)
+        attempt = attempts.of_operation(tx, step.operation_id)
+        if attempt is None or attempt.outcome is None:
+            return str(payment.status)
+        result = Result(Outcome(attempt.outcome), code=attempt.code, message=attempt.message)
+        return endings.END[step.operation](tx, payment, step.operation_id, result, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    attempt_id: UUID
+    gateway: Gateway
+    instruction: Instruction
+    is_first: bool
+
+
+def _subject(payment: Payment) -> Subject:
+    customer = payment.customer
+    return Subject(
+        payment_id=payment.id,
+        merchant_id=payment.merchant_id,
+        mode=payment.mode,
+        money=payment.money,
+        fingerprint=payment.fingerprint,
+        email=customer.email if customer else None,
+        country=customer.country if customer else None,
+    )
+
+
+def _challenge(db: Database, payment_id: PaymentId, now: dt.datetime) -> None:
+    with db.transaction() as tx:
+        payment = locked(tx, payment_id)
+        if payment.status is Status.PENDING and payment.challenge is Challenge.NONE:
+            challenged = replace(payment.after(Fact.CHALLENGED), challenge=Challenge.REQUIRED)
+            endings.commit_change(tx, challenged, "challenged", now=now)
+
+
+def _prepare(
+    db: Database, gateways: Mapping[str, Gateway], step: Step, *, now: dt.datetime
+) -> _Call | Outcome:
+    with db.transaction() as tx:
+        payment = locked(tx, step.payment_id)
+        attempt = attempts.of_operation(tx, step.operation_id)
+        if attempt is not None and attempt.outcome not in (None, Outcome.UNKNOWN):
+            return Outcome(attempt.outcome)
+        if attempt is None and not _may_begin(tx, payment, step):
+            return Outcome.NOT_SENT
+        gateway = gateways.get(payment.mode)
+        instruction = _instruction(tx, payment, step)
+        if attempt is not None:
+            return (
+                Outcome.UNKNOWN
+                if gateway is None
+                else _Call(attempt.id, gateway, instruction, is_first=False)
+            )
+        attempt_id = _record(tx, payment, step, instruction=instruction, gateway=gateway, now=now)
+        if gateway is None:
+            attempts.finish(tx, attempt_id, _no_gateway(payment.mode), now=now)
+            return Outcome.NOT_SENT
+        return _Call(attempt_id, gateway, instruction, is_first=True)
+
+
+def _may_begin(tx: Connection, payment: Payment, step: Step) -> bool:
+    # A late or repeated run must not begin what has been decided otherwise meanwhile.
+    if step.operation is Operation.CHARGE:
+        return payment.status in CHARGEABLE
+    if step.operation is Operation.REFUND:
+        refund = refunds.get(tx, RefundId(step.operation_id))
+        return refund is not None and refund.status is RefundStatus.PENDING
+    opened = payment.open_operation
+    return opened is not None and opened.id == step.operation_id
+
+
+def _record(
+    tx: Connection,
+    payment: Payment,
+    step: Step,
+    *,
+    instruction: Instruction,
+    gateway: Gateway | None,
+    now: dt.datetime,
+) -> AttemptId:
+    attempt_id = AttemptId(ids.new_id())
+    attempts.insert(
+        tx,
+        attempt_id=attempt_id,
+        payment_id=payment.id,
+        operation=step.operation,
+        operation_id=step.operation_id,
+        gateway=gateway.name if gateway else "none",
+        reference=instruction.reference,
+        money=instruction.money,
+        now=now,
+    )
+    return attempt_id
+
+
+def _instruction(tx: Connection, payment: Payment, step: Step) -> Instruction:
+    is_charge = step.operation is Operation.CHARGE
+    return Instruction(
+        operation=step.operation,
+        reference=_reference(step.operation, step.operation_id),
+        money=_money(tx, payment, step),
+        payment_method=payment.payment_method if is_charge else None,
+        capture=payment.capture == "automatic",
+        original_reference=None if is_charge else _reference(Operation.CHARGE, payment.id),
+        description=payment.description,
+    )
+
+
+def _reference(operation: Operation, operation_id: UUID) -> str:
+    return ids.text(REFERENCE_PREFIX[operation], operation_id)
+
+
+def _money(tx: Connection, payment: Payment, step: Step) -> Money:
+    if step.operation is Operation.REFUND:
+        refund = refunds.get(tx, RefundId(step.operation_id))
+        return refund.money if refund else payment.money
+    opened = payment.open_operation
+    if step.operation is Operation.CAPTURE and opened and opened.amount:
+        return Money(opened.amount, payment.money.currency)
+    return payment.money
+
+
+def _ask(call: _Call, deadline_seconds: float) -> Result:
+    gateway, instruction = call.gateway, call.instruction
+    if call.is_first:
+        return gateway.send(instruction, deadline_seconds=deadline_seconds)
+    found = gateway.inquire(instruction.reference, deadline_seconds=deadline_seconds / 2)
+    if found is not None:
+        return found
+    result = gateway.send(instruction, deadline_seconds=deadline_seconds / 2)
+    if result.outcome is Outcome.NOT_SENT:
+        # This call never left, but an earlier one under the same reference may still arrive.
+        return replace(result, outcome=Outcome.UNKNOWN)
+    return result
+
+
+def _no_gateway(mode: str) -> Result:
+    return Result(
+        Outcome.NOT_SENT,
+        code="gateway_not_configured",
+        message=f"No gateway is configured for {mode} payments.",
+    )

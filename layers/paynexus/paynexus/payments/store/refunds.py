@@ -1,0 +1,98 @@
+"""Refunds in SQL, run on the caller's connection."""
+
+import datetime as dt
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from paynexus.db import Connection
+from paynexus.ids import MerchantId, PaymentId, RefundId, TransferId
+from paynexus.money import Money
+from paynexus.payments.model import Failure, Refund, RefundStatus
+
+SQL_INSERT = """
+INSERT INTO refunds (
+    id, payment_id, merchant_id, mode, amount, currency, status, reason, transfer_id,
+    created_at, updated_at
+) VALUES (
+    %(id)s, %(payment_id)s, %(merchant_id)s, %(mode)s, %(amount)s, %(currency)s, %(status)s,
+    %(reason)s, %(transfer_id)s, %(now)s, %(now)s
+)
+"""
+SQL_UPDATE = """
+UPDATE refunds SET status = %s, failure_code = %s, failure_message = %s, updated_at = %s
+WHERE id = %s
+"""
+SQL_GET = "SELECT * FROM refunds WHERE id = %s"
+SQL_FIND = "SELECT * FROM refunds WHERE id = %s AND merchant_id = %s AND mode = %s"
+SQL_UNFINISHED = """
+SELECT id, payment_id FROM refunds
+WHERE status IN ('PENDING', 'UNKNOWN') AND updated_at < %s ORDER BY updated_at LIMIT %s
+"""
+
+
+def insert(tx: Connection, refund: Refund) -> None:
+    """The refund exists."""
+    tx.execute(
+        SQL_INSERT,
+        {
+            "id": refund.id,
+            "payment_id": refund.payment_id,
+            "merchant_id": refund.merchant_id,
+            "mode": refund.mode,
+            "amount": refund.money.amount,
+            "currency": refund.money.currency,
+            "status": refund.status,
+            "reason": refund.reason,
+            "transfer_id": refund.transfer_id,
+            "now": refund.created_at,
+        },
+    )
+
+
+def update(tx: Connection, refund: Refund, *, now: dt.datetime) -> None:
+    """The refund's status and failure are as `refund` says."""
+    failure = refund.failure
+    values = (failure.code, failure.message) if failure else (None, None)
+    tx.execute(SQL_UPDATE, (refund.status, *values, now, refund.id))
+
+
+def get(connection: Connection, refund_id: RefundId) -> Refund | None:
+    """The refund of this id, whosever it is."""
+    return _one(connection, SQL_GET, (refund_id,))
+
+
+def find(
+    connection: Connection, refund_id: RefundId, merchant_id: MerchantId, mode: str
+) -> Refund | None:
+    """The merchant's refund of this id."""
+    return _one(connection, SQL_FIND, (refund_id, merchant_id, mode))
+
+
+def unfinished(
+    connection: Connection, *, before: dt.datetime, limit: int
+) -> list[tuple[RefundId, PaymentId]]:
+    """Refunds that nothing has happened to since `before` and that are not final."""
+    return connection.execute(SQL_UNFINISHED, (before, limit)).fetchall()
+
+
+def _one(connection: Connection, query: str, values: tuple[object, ...]) -> Refund | None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query.encode(), values).fetchone()
+    return _refund(row) if row else None
+
+
+def _refund(row: dict[str, Any]) -> Refund:
+    code = row["failure_code"]
+    return Refund(
+        id=RefundId(row["id"]),
+        payment_id=PaymentId(row["payment_id"]),
+        merchant_id=MerchantId(row["merchant_id"]),
+        mode=row["mode"],
+        money=Money(row["amount"], row["currency"]),
+        status=RefundStatus(row["status"]),
+        transfer_id=TransferId(row["transfer_id"]),
+        created_at=row["created_at"],
+        reason=row["reason"],
+        failure=Failure(code, row["failure_message"]) if code else None,
+    )

@@ -1,0 +1,51 @@
+"""The night watch: payments left half-way are run again, each step being safe to repeat."""
+
+import datetime as dt
+from collections.abc import Callable
+
+from paynexus.db import Database
+from paynexus.errors import PayNexusError
+from paynexus.gateways.port import Operation
+from paynexus.observability import count, logger
+from paynexus.payments.steps import Step
+from paynexus.payments.store import payments, refunds
+
+LEFT_ALONE = dt.timedelta(minutes=1)
+"""A payment that nothing happened to for this long was left by the one who worked on it."""
+SWEEP_LIMIT = 100
+"""Payments, and refunds, of one run: the next one is a minute away."""
+
+type Runner = Callable[[Step], object]
+
+
+def sweep(db: Database, run: Runner, *, now: dt.datetime) -> int:
+    """Each abandoned payment and refund was brought one step further; their number.
+
+    One that fails again is logged and counted, and does not keep the others from their turn.
+    """
+    steps = abandoned(db, now=now)
+    for step in steps:
+        try:
+            run(step)
+        except PayNexusError as error:
+            logger.warning("sweep failed", payment_id=str(step.payment_id), code=error.code)
+            count("SweepFailed")
+    count("PaymentsSwept", len(steps))
+    return len(steps)
+
+
+def abandoned(db: Database, *, now: dt.datetime) -> list[Step]:
+    """What to run again, oldest first."""
+    before = now - LEFT_ALONE
+    connection = db.connection()
+    steps = []
+    for payment_id, name, operation_id in payments.unfinished(
+        connection, before=before, limit=SWEEP_LIMIT
+    ):
+        if name in (Operation.CAPTURE, Operation.CANCEL) and operation_id is not None:
+            steps.append(Step(payment_id, Operation(name), operation_id))
+        else:
+            steps.append(Step(payment_id, Operation.CHARGE, payment_id))
+    for refund_id, payment_id in refunds.unfinished(connection, before=before, limit=SWEEP_LIMIT):
+        steps.append(Step(payment_id, Operation.REFUND, refund_id))
+    return steps

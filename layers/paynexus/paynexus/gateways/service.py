@@ -74,22 +74,26 @@ class GuardedGateway:
         return result
 
 
+class NoGateway(GatewayUnavailable, KeyError):
+    """No gateway serves this mode; the message says what to do.
+
+    A KeyError too, as a mapping's absent key is, so that `get` and `in` answer as usual.
+    """
+
+
 class Gateways(Mapping[str, GuardedGateway]):
-    """The gateway of each mode; a mode without one is refused with what to do about it."""
+    """The gateway of each mode; asking for one that isn't there raises GatewayUnavailable."""
 
     def __init__(self, by_mode: Mapping[str, GuardedGateway]) -> None:
         self._by_mode = dict(by_mode)
 
     def __getitem__(self, mode: str) -> GuardedGateway:
         if mode not in self._by_mode:
-            raise GatewayUnavailable(
+            raise NoGateway(
                 f"no gateway is configured for {mode} payments: configure one, "
                 "or take test payments with a pnx_test_ client",
             )
         return self._by_mode[mode]
-
-    def __contains__(self, mode: object) -> bool:
-        return mode in self._by_mode
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_mode)

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import islice
 
 import urllib3.exceptions
+from urllib3 import BaseHTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import parse_url
 
@@ -90,9 +92,18 @@ def _talk(
         return Failure(moment, Kind.TIMED_OUT if is_cut_off.is_set() else _kind_of(error))
     if is_cut_off.is_set():
         return Failure(moment, Kind.TIMED_OUT)
+    if not _has_stated_end(response):
+        return Failure(moment, Kind.BROKEN)
     if len(chunks) > ANSWER_CHUNKS_MAX:
         return Failure(moment, Kind.UNREADABLE)
     return _read(response.status, b"".join(chunks))
+
+
+def _has_stated_end(response: BaseHTTPResponse) -> bool:
+    """Whether the far side said where its answer ends: without that a torn one looks whole."""
+    headers = response.headers
+    is_empty = response.status == HTTPStatus.NO_CONTENT
+    return is_empty or "Content-Length" in headers or "Transfer-Encoding" in headers
 
 
 def _read(status: int, content: bytes) -> Answer:
@@ -137,10 +148,11 @@ def _connection(url: str, connect_seconds: float) -> HTTPConnection:
 def _kind_of(error: Exception) -> Kind:
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return Kind.NAME_UNKNOWN
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        # To be asked before the next: urllib3 derives this from its time-out.
+        return Kind.REFUSED
     if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return Kind.TIMED_OUT
     if isinstance(error, ssl.SSLError | urllib3.exceptions.SSLError):
         return Kind.TLS_FAILED
-    if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return Kind.REFUSED
     return Kind.BROKEN

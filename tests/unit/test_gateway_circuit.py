@@ -1,0 +1,92 @@
+"""The circuit's rules, in virtual time."""
+
+from paynexus.gateways.circuit import (
+    SECOND,
+    Admission,
+    Circuit,
+    Policy,
+    Refusal,
+    State,
+    Verdict,
+    admit,
+    record,
+)
+
+POLICY = Policy(failures_to_open=3, open_seconds=10, permit_seconds=5)
+
+
+def _after(circuit: Circuit, *verdicts: Verdict, now: int = 0) -> Circuit:
+    for verdict in verdicts:
+        circuit = record(circuit, POLICY, epoch=circuit.epoch, verdict=verdict, now=now)
+    return circuit
+
+
+def _opened() -> Circuit:
+    return _after(Circuit(), *[Verdict.FAILURE] * 3)
+
+
+def test_consecutive_failures_open_the_circuit_and_a_success_begins_the_count_anew() -> None:
+    """Three in a row, not three in all."""
+    failure, success = Verdict.FAILURE, Verdict.SUCCESS
+
+    assert _after(Circuit(), failure, failure, success, failure, failure).state is State.CLOSED
+    assert _after(Circuit(), failure, failure, failure).state is State.OPEN
+
+
+def test_an_open_circuit_refuses_at_once_and_then_lets_one_try() -> None:
+    """One permit; the next caller waits for its result."""
+    early, refused = admit(_opened(), POLICY, now=10 * SECOND - 1)
+    trial, first = admit(early, POLICY, now=10 * SECOND)
+    _, second = admit(trial, POLICY, now=10 * SECOND)
+
+    assert refused.refusal is Refusal.CIRCUIT
+    assert (first.refusal, first.state) == (Refusal.NONE, State.HALF_OPEN)
+    assert second.refusal is Refusal.CIRCUIT
+
+
+def test_a_trial_closes_or_reopens_the_circuit() -> None:
+    """The one permitted call decides for all."""
+    trial, _ = admit(_opened(), POLICY, now=10 * SECOND)
+
+    assert _after(trial, Verdict.SUCCESS).state is State.CLOSED
+    assert _after(trial, Verdict.FAILURE, now=10 * SECOND).state is State.OPEN
+
+
+def test_a_permit_whose_holder_died_is_given_anew() -> None:
+    """A Lambda that never reports can't hold the circuit half-open for ever."""
+    trial, _ = admit(_opened(), POLICY, now=10 * SECOND)
+    _, early = admit(trial, POLICY, now=15 * SECOND - 1)
+    _, late = admit(trial, POLICY, now=15 * SECOND)
+
+    assert early.refusal is Refusal.CIRCUIT
+    assert late.refusal is Refusal.NONE
+
+
+def test_news_from_an_earlier_epoch_changes_nothing() -> None:
+    """A call that began before the rest and fails after it does not start another."""
+    trial, admission = admit(_opened(), POLICY, now=10 * SECOND)
+    closed = _after(trial, Verdict.SUCCESS)
+    late = record(closed, POLICY, epoch=admission.epoch, verdict=Verdict.FAILURE, now=0)
+
+    assert late == closed
+
+
+def test_a_probe_ends_or_prolongs_a_rest_and_leaves_a_closed_circuit_alone() -> None:
+    """Health probes never open a circuit: only calls do."""
+    prolonged = _after(_opened(), Verdict.PROBE_FAILURE, now=9 * SECOND)
+    _, refused = admit(prolonged, POLICY, now=12 * SECOND)
+
+    assert refused == Admission(Refusal.CIRCUIT, State.OPEN, prolonged.epoch)
+    assert _after(_opened(), Verdict.PROBE_SUCCESS).state is State.CLOSED
+    assert _after(Circuit(), Verdict.PROBE_FAILURE) == Circuit()
+
+
+def test_the_bucket_lets_a_burst_pass_and_then_exactly_its_rate() -> None:
+    """Ten calls a second with a burst of three, over two seconds."""
+    policy = Policy(calls_per_second=10, burst=3)
+    circuit, passed = Circuit(), 0
+    for now in range(0, 2 * SECOND, SECOND // 100):
+        circuit, admission = admit(circuit, policy, now=now)
+        passed += admission.refusal is Refusal.NONE
+
+    assert passed == 3 + 19

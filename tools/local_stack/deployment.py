@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def deploy(layout: Layout) -> None:
     """The template as it lies in the repository is deployed."""
     _digest_file(layout).unlink(missing_ok=True)
     _sam(layout, "build", *_build_options(layout))
+    _compile(layout)
     _discard_failed(layout)
     s3 = cloud.session().client("s3", endpoint_url=layout.endpoint_url, config=cloud.config())
     s3.create_bucket(Bucket=ARTIFACTS)
@@ -102,6 +104,21 @@ def _build_options(layout: Layout) -> list[str]:
         *("--template-file", str(TEMPLATE), "--cached", "--parallel"),
         *("--build-dir", str(folder / "build"), "--cache-dir", str(folder / "cache")),
     ]
+
+
+def _compile(layout: Layout) -> None:
+    """What was built carries its byte code, so that no cold start compiles it again.
+
+    MiniStack unpacks the code for each worker, and never writes back what Python compiled: a cold
+    start takes 1 to 2 s less this way. Unpacked files are new, so the byte code must not look at
+    their times.
+    """
+    command = [
+        *(sys.executable, "-m", "compileall", "-q", "-j", "0"),
+        *("--invalidation-mode", "unchecked-hash", str(layout.state / "sam" / "build")),
+    ]
+    # A template among the packages need not be Python; what is not compiled still runs.
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def _deploy_options(layout: Layout) -> list[str]:

@@ -179,19 +179,22 @@ def _onboard(layout: Layout, database_url: str) -> dict[str, str]:
     if known and database.has_client(database_url, known["client_id"]):
         return known
     path.unlink(missing_ok=True)
-    answer = subprocess.run(
-        [
-            *(sys.executable, "-m", "tools.onboard", "--database-url", database_url),
-            *("--name", DEMO_MERCHANT, "--json", "--rotate"),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        env=layout.environment(),
-        check=False,
-    )
+    log = layout.log("onboard")
+    with log.open("ab") as output:
+        answer = subprocess.run(
+            [
+                *(sys.executable, "-m", "tools.onboard", "--database-url", database_url),
+                *("--name", DEMO_MERCHANT, "--json", "--rotate"),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+            cwd=REPOSITORY,
+            env=layout.environment(),
+            check=False,
+        )
     if answer.returncode:
-        message = f"The demo merchant could not be onboarded: {answer.stderr.strip()[-500:]}"
+        message = f"The demo merchant has no client ({process.last_line(log)}): see {log}."
         raise StackError(message)
     return database.kept_json(path, json.loads(answer.stdout))
 

@@ -10,6 +10,7 @@ import pytest
 from paynexus import ids
 from paynexus.db import Database
 from paynexus.errors import BankFileRefused, BankUnavailable, InvalidState, NotFound
+from paynexus.events import SettlementData
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
@@ -30,21 +31,25 @@ class FolderBank:
     is_closed: bool = False
 
     def instruct(self, name: str, document: bytes) -> None:
+        """The file is in the outbox."""
         if self.is_closed:
             raise BankUnavailable("the bank is closed")
         assert self.outbox.get(name, document) == document, "one name, one content"
         self.outbox[name] = document
 
     def receive(self, name: str) -> bytes:
+        """The file of the inbox."""
         return self.inbox[name]
 
     def says(self, name: str, text: str) -> str:
+        """The bank leaves a file; its name is returned."""
         self.inbox[name] = text.encode()
         return name
 
 
 @pytest.fixture
 def bank() -> FolderBank:
+    """A bank with empty boxes."""
     return FolderBank()
 
 
@@ -104,13 +109,13 @@ def _balance(database: Database, merchant: MerchantId) -> int:
     return balance.posted
 
 
-def _posted(database: Database, type: AccountType) -> int:
+def _posted(database: Database, account_type: AccountType) -> int:
     row = (
         database.connection()
         .execute(
             "SELECT coalesce(sum(delta), 0)::bigint FROM ledger_entries e JOIN accounts a"
             " ON a.id = e.account_id WHERE a.type = %s AND e.type = 'posted'",
-            (type,),
+            (account_type,),
         )
         .fetchone()
     )
@@ -154,7 +159,11 @@ def _bank_statement(*entries: tuple[str, str, str], iban: str = HOUSE_IBAN, n: i
 
 
 def test_a_settlement_pays_what_was_posted_less_fees_and_refunds(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """From posted entries to PAID: amount, lines, file, bookings and facts agree to the cent."""
     take(10_000, fee=175)
@@ -188,7 +197,11 @@ def test_a_settlement_pays_what_was_posted_less_fees_and_refunds(
 
 
 def test_the_statement_of_a_settlement_sums_to_its_amount(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """The merchant can add up the lines, as JSON and as CSV, and see which payment each is of."""
     take(10_000, fee=175)
@@ -206,7 +219,11 @@ def test_the_statement_of_a_settlement_sums_to_its_amount(
 
 
 def test_runs_of_one_cutoff_make_one_settlement(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """Running again, also after more was posted for the same cut-off, changes nothing."""
     take(5_000)
@@ -221,13 +238,13 @@ def test_runs_of_one_cutoff_make_one_settlement(
     assert sorted(s.amount for s in _all(database, merchant)) == [700, 5_000]
 
 
-def test_runs_at_once_make_one_settlement(
+def test_runs_at_once_make_one_settlement(  # noqa: PLR0917 - fixtures and one case
     database: Database,
     another_database: Callable[[], Database],
     merchant: MerchantId,
     bank: FolderBank,
     now: dt.datetime,
-    take: Callable,
+    take: Callable[..., None],
 ) -> None:
     """Five runs at once, with one cut-off or with five, pay every entry once."""
     for _ in range(20):
@@ -247,7 +264,11 @@ def test_runs_at_once_make_one_settlement(
 
 
 def test_what_a_crash_left_without_a_file_is_instructed_by_the_next_run(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """The booking comes before the file: a bank out of reach delays the money, once."""
     take(5_000)
@@ -265,7 +286,11 @@ def test_what_a_crash_left_without_a_file_is_instructed_by_the_next_run(
 
 
 def test_an_answer_that_overtakes_our_own_note_counts(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """The bank answers a file whose sender died before noting it as sent: both are on record."""
     take(5_000)
@@ -280,12 +305,12 @@ def test_an_answer_that_overtakes_our_own_note_counts(
 
 
 @pytest.mark.parametrize("by_group", [True, False])
-def test_a_rejected_settlement_returns_the_money_and_is_paid_by_the_next(
+def test_a_rejected_settlement_returns_the_money_and_is_paid_by_the_next(  # noqa: PLR0917 - fixtures and one case
     database: Database,
     merchant: MerchantId,
     bank: FolderBank,
     now: dt.datetime,
-    take: Callable,
+    take: Callable[..., None],
     by_group: bool,  # noqa: FBT001
 ) -> None:
     """FAILED gives the amount back to the balance; the next settlement says where it is from."""
@@ -314,8 +339,33 @@ def test_a_rejected_settlement_returns_the_money_and_is_paid_by_the_next(
     assert lines[0].object_id == failed.object_id
 
 
+def test_every_fact_is_what_its_schema_says(
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
+) -> None:
+    """Consumers read settlements by the published schema, whatever became of them."""
+    for day, status in enumerate(("ACCP", "RJCT")):
+        take(1_000)
+        at = now + dt.timedelta(days=day)
+        service.settle(database, bank, now=at)
+        latest = _all(database, merchant)[0]
+        key = bank.says(f"inbox/{day}.xml", _status_report(latest, status, "AC04", n=day))
+        reconciliation.reconcile(database, bank, object_key=key, now=at)
+    rows = database.connection().execute("SELECT data FROM events").fetchall()
+
+    assert [SettlementData.model_validate(row[0]).id for row in rows]
+    assert len(rows) == 3
+
+
 def test_a_duplicate_file_is_not_a_rejection(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """A file sent twice is answered DUPL: the first of them is still on its way."""
     take(5_000)
@@ -330,7 +380,11 @@ def test_a_duplicate_file_is_not_a_rejection(
 
 
 def test_a_file_is_applied_once_whatever_its_name(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """The same bytes again, under this name or another, are recognised."""
     take(5_000)
@@ -354,12 +408,12 @@ def test_a_file_is_applied_once_whatever_its_name(
         (("SET-NOBODY", "50.00", "CRDT"), HOUSE_IBAN, "unexpected_credit"),
     ],
 )
-def test_a_bank_line_that_does_not_fit_is_kept_with_its_reason(
+def test_a_bank_line_that_does_not_fit_is_kept_with_its_reason(  # noqa: PLR0917 - fixtures and one case
     database: Database,
     merchant: MerchantId,
     bank: FolderBank,
     now: dt.datetime,
-    take: Callable,
+    take: Callable[..., None],
     entry: tuple[str, str, str],
     iban: str,
     reason: str,
@@ -376,7 +430,11 @@ def test_a_bank_line_that_does_not_fit_is_kept_with_its_reason(
 
 
 def test_contradictions_of_the_bank_change_nothing_and_are_kept(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """Paid twice, and rejected after it was paid: the books stand, people are told."""
     take(5_000)
@@ -395,7 +453,11 @@ def test_contradictions_of_the_bank_change_nothing_and_are_kept(
 
 
 def test_what_can_not_be_paid_is_carried(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """A balance below zero, a currency without an account, a mode without a house account."""
     take(1_000)
@@ -414,7 +476,11 @@ def test_what_can_not_be_paid_is_carried(
 
 
 def test_entries_after_the_cutoff_wait(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """Only what was posted before the cut-off is settled."""
     take(1_000)
@@ -435,7 +501,11 @@ def test_a_bad_file_changes_nothing(database: Database, bank: FolderBank, now: d
 
 
 def test_a_settlement_is_its_merchants_own(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """Another merchant, the other mode, and a malformed id all get NotFound."""
     take(1_000)
@@ -453,7 +523,11 @@ def test_a_settlement_is_its_merchants_own(
 
 
 def test_lists_page_from_the_newest(
-    database: Database, merchant: MerchantId, bank: FolderBank, now: dt.datetime, take: Callable
+    database: Database,
+    merchant: MerchantId,
+    bank: FolderBank,
+    now: dt.datetime,
+    take: Callable[..., None],
 ) -> None:
     """Settlements sort by their cut-off, and a page goes on where the last one ended."""
     for day in range(3):
@@ -469,12 +543,12 @@ def test_lists_page_from_the_newest(
 
 
 @pytest.mark.parametrize("status", [Status.ACCEPTED, Status.PAID, Status.FAILED, Status.PENDING])
-def test_the_database_keeps_to_the_table_of_statuses(
+def test_the_database_keeps_to_the_table_of_statuses(  # noqa: PLR0917 - fixtures and one case
     database: Database,
     merchant: MerchantId,
     bank: FolderBank,
     now: dt.datetime,
-    take: Callable,
+    take: Callable[..., None],
     status: Status,
 ) -> None:
     """A settlement whose file was not sent goes nowhere but to INSTRUCTED."""

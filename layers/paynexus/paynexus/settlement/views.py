@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from paynexus import ids
 from paynexus.settlement.model import Settlement, StatementLine
@@ -18,11 +19,11 @@ def resource(settlement: Settlement) -> dict[str, object]:
         "status": settlement.status,
         "amount": _amount(settlement.amount, settlement.currency),
         "mode": settlement.mode,
-        "cutoff": settlement.cutoff.isoformat(),
+        "cutoff": _moment(settlement.cutoff),
         "bank_reference": settlement.end_to_end_id,
         "failure": {"code": settlement.failure_code} if settlement.failure_code else None,
-        "created": settlement.created_at.isoformat(),
-        "processed": settlement.processed_at.isoformat() if settlement.processed_at else None,
+        "created": _moment(settlement.created_at),
+        "processed": _moment(settlement.processed_at) if settlement.processed_at else None,
     }
 
 
@@ -44,7 +45,7 @@ def statement_csv(lines: Sequence[StatementLine]) -> str:
     writer.writerows(
         (
             line.entry_id,
-            line.created_at.isoformat(),
+            _moment(line.created_at),
             line.kind,
             line.object_id,
             _payment(line) or "",
@@ -63,12 +64,17 @@ def _line(line: StatementLine) -> dict[str, object]:
         "object_id": line.object_id,
         "payment": _payment(line),
         "amount": _amount(line.amount, line.currency),
-        "created": line.created_at.isoformat(),
+        "created": _moment(line.created_at),
     }
 
 
 def _payment(line: StatementLine) -> str | None:
     return ids.text("pay", line.payment_id) if line.payment_id else None
+
+
+def _moment(at: datetime) -> str:
+    # In UTC whatever the session's zone is.
+    return at.astimezone(UTC).isoformat()
 
 
 def _amount(amount: int, currency: str) -> dict[str, object]:

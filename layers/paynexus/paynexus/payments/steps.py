@@ -46,6 +46,11 @@ class Step:
     operation: Operation
     operation_id: UUID
 
+    def __post_init__(self) -> None:
+        # A payment has one charge: under any other id it would be another one.
+        if self.operation is Operation.CHARGE and self.operation_id != self.payment_id:
+            raise ValueError("a charge is its payment's own operation")
+
 
 def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Next:
     """The payment's fraud decision is stored; a challenged payment is CHALLENGED."""

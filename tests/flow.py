@@ -1,0 +1,120 @@
+"""A payment's whole way below the handlers: accept, then the workflow's steps, on real parts."""
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from paynexus import idempotency
+from paynexus.cache import Cache
+from paynexus.db import Database
+from paynexus.gateways.port import Gateway, Operation
+from paynexus.idempotency import Answer, Scope
+from paynexus.ids import MerchantId, PaymentId
+from paynexus.money import Money
+from paynexus.payments import operations, service, steps
+from paynexus.payments.model import Customer, Payment
+from paynexus.payments.operations import Begun
+from paynexus.payments.service import PaymentRequest
+from paynexus.payments.steps import Next, Step
+
+DEADLINE_SECONDS = 0.5
+
+
+@dataclass
+class Flow:
+    """What the deployed functions do, called one after the other."""
+
+    database: Database
+    cache: Cache
+    gateways: Mapping[str, Gateway]
+    merchant: MerchantId
+    now: dt.datetime
+    ran: list[Step] = field(default_factory=list)
+
+    def take(
+        self,
+        token: str = "tok_approve",
+        amount: int = 1000,
+        *,
+        key: str | None = None,
+        capture: str = "automatic",
+        email: str | None = None,
+        qr_code: str | None = None,
+    ) -> tuple[PaymentId, Answer]:
+        """A payment is accepted and run; its id, and the answer its merchant gets."""
+        request = PaymentRequest(
+            # A card of its own each time: the rules count how often one is used.
+            Money(amount, "EUR"),
+            f"{token}_{secrets.token_hex(4)}" if key is None else token,
+            capture=capture,
+            customer=Customer(email=email) if email else None,
+            qr_code=qr_code,
+        )
+        scope = self.scope("POST /payments", key or secrets.token_hex(8))
+        fingerprint = idempotency.fingerprint_of(
+            "/payments", [amount, request.payment_method if key is None else token]
+        )
+        accepted = service.accept(
+            self.database, self.cache, scope, request, fingerprint=fingerprint, now=self.now
+        )
+        if accepted.answer is not None:
+            return accepted.payment_id, accepted.answer
+        return accepted.payment_id, self.charge(accepted.payment_id)
+
+    def charge(self, payment_id: PaymentId) -> Answer:
+        """The workflow brings the payment as far as it goes."""
+        self.run(Step(payment_id, Operation.CHARGE, payment_id))
+        return self.answer(payment_id, payment_id)
+
+    def operate(
+        self,
+        operation: Operation,
+        payment_id: PaymentId,
+        begin: Callable[..., Begun],
+        **how: object,
+    ) -> Answer:
+        """A capture, cancel, refund, or a confirm (which goes on to the charge) is run."""
+        scope = self.scope(f"{operation} {payment_id}", secrets.token_hex(8))
+        fingerprint = idempotency.fingerprint_of(str(operation), [how.get("amount")])
+        begun = begin(
+            self.database, scope, payment_id, fingerprint=fingerprint, now=self.now, **how
+        )
+        if begun.answer is not None:
+            return begun.answer
+        is_charge = operation is Operation.CHARGE
+        self.run(Step(payment_id, operation, payment_id if is_charge else begun.operation_id))
+        return self.answer(payment_id, begun.operation_id)
+
+    def run(self, step: Step) -> str:
+        """The state machine of infra/workflows/process_payment.asl.json, state by state."""
+        self.ran.append(step)
+        blocked = False
+        if step.operation is Operation.CHARGE:
+            verdict = steps.score(self.database, step.payment_id, now=self.now)
+            if verdict in {Next.CHALLENGE, Next.DONE}:
+                return str(verdict)
+            blocked = verdict is Next.BLOCK
+        if not blocked:
+            steps.call_gateway(
+                self.database,
+                self.gateways,
+                step,
+                clock=lambda: self.now,
+                deadline_seconds=DEADLINE_SECONDS,
+            )
+        return steps.finish(self.database, step, blocked=blocked, now=self.now)
+
+    def answer(self, payment_id: PaymentId, operation_id: UUID) -> Answer:
+        """What the merchant is told."""
+        stored = operations.stored_answer(self.database, operation_id, now=self.now)
+        return stored or operations.standing(self.database, payment_id, operation_id)
+
+    def scope(self, operation: str, key: str) -> Scope:
+        """Where a key is unique."""
+        return Scope(self.merchant, "test", operation, key)
+
+    def payment(self, payment_id: PaymentId) -> Payment:
+        """The payment as it stands."""
+        return service.find(self.database, payment_id, self.merchant, "test")

@@ -13,10 +13,10 @@ from paynexus.merchants import service, views
 AMOUNT_MAX = 10**15
 PAYMENTS_MAX = 10**6
 
-router = APIGatewayRouter()
+router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
-type Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
-type Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
+Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
 
 
 class FraudLimits(http.Strict):

@@ -11,7 +11,7 @@ from paynexus.settlement import service, views
 
 CSV = "text/csv"
 
-router = APIGatewayRouter()
+router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
 
 @router.get("/settlements", summary="List settlements")
@@ -45,7 +45,11 @@ def read_settlement(settlement_id: str) -> Response[str]:
     return http.reply(200, views.resource(settlement))
 
 
-@router.get("/settlements/<settlement_id>/statement", summary="Read a settlement's entries")
+@router.get(
+    "/settlements/<settlement_id>/statement",
+    summary="Read a settlement's entries",
+    responses={200: {"description": "The entries", "content": {http.JSON: {}, CSV: {}}}},
+)
 def read_statement(settlement_id: str) -> Response[str]:
     """JSON, or CSV for `Accept: text/csv`."""
     principal = runtime.principal(router)

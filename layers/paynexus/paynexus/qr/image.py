@@ -6,9 +6,26 @@ import qrcode
 from qrcode.image.pure import PyPNGImage
 from qrcode.image.svg import SvgPathImage
 
+from paynexus.errors import NotAcceptable
+
 QUIET_ZONE_MODULES = 4
 """The light border that the standard asks for."""
 PNG_PIXELS_PER_MODULE = 8
+SVG, PNG = "image/svg+xml", "image/png"
+
+
+def draw(payload: str, accept: str) -> tuple[str, str | bytes]:
+    """The code's media type and picture, as the Accept header prefers: SVG unless it says PNG.
+
+    Raises NotAcceptable when the header allows neither.
+    """
+    ranges = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    for wanted in ranges:
+        if wanted in ("", "*/*", "image/*", SVG):
+            return SVG, svg(payload)
+        if wanted == PNG:
+            return PNG, png(payload)
+    raise NotAcceptable(f"A code is drawn as {SVG} or {PNG}.")
 
 
 def svg(payload: str) -> str:

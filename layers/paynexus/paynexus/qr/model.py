@@ -50,6 +50,25 @@ class QrCode:
         return Status.ACTIVE if now < self.expires_at else Status.EXPIRED
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a merchant wants a code for; without an amount the customer chooses it."""
+
+    amount: int | None
+    currency: str
+    reference: str | None
+    lifetime: dt.timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scanned code and the token that a payment spends it with."""
+
+    code: QrCode
+    token: str
+    expires_at: dt.datetime
+
+
 def require_scannable(code: QrCode, *, now: dt.datetime) -> None:
     """Raise QrRefused unless the code may be scanned at `now`."""
     if code.payment_id is not None:

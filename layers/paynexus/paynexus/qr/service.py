@@ -3,77 +3,56 @@
 import datetime as dt
 import hashlib
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from uuid import UUID
 
-from paynexus import ids
+from paynexus import idempotency, ids
 from paynexus.db import Connection, Database
 from paynexus.errors import NotFound, QrRefused
+from paynexus.http import to_json
 from paynexus.ids import MerchantId, PaymentId, QrCodeId
 from paynexus.money import Money
-from paynexus.qr import model, store
+from paynexus.qr import model, store, views
 from paynexus.qr import payload as payloads
-from paynexus.qr.model import QrCode
+from paynexus.qr.model import Order, QrCode, Scan
 from paynexus.qr.payload import KeyRing, Payload
 
 TOKEN_PREFIX = "qrt_"  # noqa: S105 - a prefix is no secret
 TOKEN_BYTES = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A scanned code and the token that a payment spends it with."""
-
-    code: QrCode
-    token: str
-    expires_at: dt.datetime
-
-
 def issue(
-    tx: Connection,
+    db: Database,
     ring: KeyRing,
+    order: Order,
     *,
-    merchant_id: MerchantId,
-    mode: str,
-    amount: int | None,
-    currency: str,
-    reference: str | None = None,
-    lifetime: dt.timedelta = model.LIFETIME,
+    scope: idempotency.Scope,
+    fingerprint: bytes,
     now: dt.datetime,
-) -> QrCode:
-    """A signed code exists, to be paid once before its lifetime is over.
+) -> idempotency.Answer:
+    """A signed code exists, to be paid once before its lifetime is over; this is its answer.
 
-    Runs in the caller's transaction, which also claims the Idempotency-Key.
+    The same key answers with the same code, however often it comes.
     """
-    # Whole seconds, as the payload says them.
-    expires_at = (now + lifetime).replace(microsecond=0)
-    payload = Payload(
-        qr_code_id=QrCodeId(ids.new_id()),
-        merchant_id=merchant_id,
-        mode=mode,
-        amount=amount,
-        currency=currency,
-        expires_at=expires_at,
-        nonce=secrets.token_bytes(payloads.NONCE_BYTES),
+
+    def act(tx: Connection, code_id: UUID) -> idempotency.Answer:
+        code = _signed(order, ring, QrCodeId(code_id), scope=scope, now=now)
+        store.insert_code(tx, code)
+        return idempotency.Answer(201, to_json(views.resource(code, now=now)), {})
+
+    return idempotency.run(
+        db, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now, act=act
     )
-    code = QrCode(
-        id=payload.qr_code_id,
-        merchant_id=merchant_id,
-        mode=mode,
-        amount=amount,
-        currency=currency,
-        reference=reference,
-        payload=payloads.sign(payload, ring.signing),
-        created_at=now,
-        expires_at=expires_at,
-    )
-    store.insert_code(tx, code)
-    return code
 
 
-def find(db: Database, code_id: QrCodeId, *, merchant_id: MerchantId, mode: str) -> QrCode:
-    """The merchant's code of this id; NotFound for another's."""
+def find(db: Database, code_id: str, *, merchant_id: MerchantId, mode: str) -> QrCode:
+    """The merchant's code of this id; NotFound for another's and for what is no id."""
+    try:
+        parsed = QrCodeId(ids.parse("qr", code_id))
+    except ValueError:
+        raise NotFound("There is no such QR code.") from None
     with db.transaction() as tx:
-        code = store.code(tx, code_id, merchant_id, mode)
+        code = store.code(tx, parsed, merchant_id, mode)
     if code is None:
         raise NotFound("There is no such QR code.")
     return code
@@ -129,6 +108,33 @@ def spend(
     model.require_spendable(code, money, now=now)
     store.mark_spent(tx, code.id, payment_id=payment_id, spent_at=now)
     return code.id
+
+
+def _signed(
+    order: Order, ring: KeyRing, code_id: QrCodeId, *, scope: idempotency.Scope, now: dt.datetime
+) -> QrCode:
+    # Whole seconds, as the payload says them.
+    expires_at = (now + order.lifetime).replace(microsecond=0)
+    payload = Payload(
+        qr_code_id=code_id,
+        merchant_id=scope.merchant_id,
+        mode=scope.mode,
+        amount=order.amount,
+        currency=order.currency,
+        expires_at=expires_at,
+        nonce=secrets.token_bytes(payloads.NONCE_BYTES),
+    )
+    return QrCode(
+        id=code_id,
+        merchant_id=scope.merchant_id,
+        mode=scope.mode,
+        amount=order.amount,
+        currency=order.currency,
+        reference=order.reference,
+        payload=payloads.sign(payload, ring.signing),
+        created_at=now,
+        expires_at=expires_at,
+    )
 
 
 def _unknown(param: str) -> QrRefused:

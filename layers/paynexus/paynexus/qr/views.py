@@ -3,8 +3,7 @@
 import datetime as dt
 
 from paynexus import ids
-from paynexus.qr.model import QrCode
-from paynexus.qr.service import Scan
+from paynexus.qr.model import QrCode, Scan
 
 
 def resource(code: QrCode, *, now: dt.datetime) -> dict[str, object]:

@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from tools.local_stack import process
@@ -131,9 +130,6 @@ def _python() -> str:
 
 def keep(layout: Layout, part: Part, *, before: Callable[[], None] | None = None) -> bool:
     """The part runs as described; true when it was started or started anew for that."""
-    if part.command[2].startswith("tools.") and find_spec(part.command[2]) is None:
-        print("MISSING", part.name)
-        return False
     pid_file = layout.pid_file(part.name)
     started = pid_file.with_suffix(".digest")
     running = process.read(pid_file)

@@ -1,8 +1,7 @@
 """Deploy step: the database has every migration, and the changefeed its slot."""
 
 from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
+from importlib.resources import as_file, files
 from typing import Any
 
 from paynexus import changefeed, db, runtime
@@ -13,7 +12,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """`applied`: the names of the migrations that this call applied."""
     connection = runtime.database().connection()
     # The folder travels as a layer of its own, which lands on the import path.
-    applied = db.migrate(connection, Path(str(files("migrations"))))
+    with as_file(files("migrations")) as directory:
+        applied = db.migrate(connection, directory)
     changefeed.create_slot(connection, runtime.settings().require("changefeed_slot"))
     logger.info("migrated", applied=applied)
     return {"applied": applied}

@@ -4,12 +4,14 @@ import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from paynexus import ids
 from paynexus.db import Connection, Database
 from paynexus.errors import NotFound, PayNexusError
 from paynexus.ids import MerchantId, SettlementId
 from paynexus.ledger.model import TransferKind
-from paynexus.observability import count, logger
+from paynexus.observability import count, gauge, logger
 from paynexus.settlement import iso20022, model, store
 from paynexus.settlement.lifecycle import book, mark_instructed
 from paynexus.settlement.model import (
@@ -57,6 +59,10 @@ def settle(db: Database, bank: Bank, *, now: datetime, cutoff: datetime | None =
             _report_failure(run, error, settlement=settlement.object_id)
         else:
             run.instructed += 1
+    # A bank that says nothing at all shows here: nothing else would.
+    oldest = store.oldest_open_cutoff(db.connection()) or now
+    lag = max((now - oldest).total_seconds(), 0.0)
+    gauge("SettlementLagSeconds", lag, unit=MetricUnit.Seconds)
     logger.info("settlement run", **asdict(run))
     return run
 

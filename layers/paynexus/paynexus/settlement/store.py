@@ -70,6 +70,10 @@ SELECT_PENDING = f"""
 SELECT {COLUMNS} FROM settlements WHERE status = 'PENDING' ORDER BY id LIMIT %s
 """  # noqa: S608
 
+SELECT_OLDEST_OPEN = """
+SELECT min(cutoff) FROM settlements WHERE status IN ('PENDING', 'INSTRUCTED', 'ACCEPTED')
+"""
+
 LOCK_BY_REFERENCE = f"""
 SELECT {COLUMNS} FROM settlements WHERE end_to_end_id = %s FOR UPDATE
 """  # noqa: S608
@@ -180,6 +184,13 @@ def pending(connection: Connection, *, limit: int) -> list[Settlement]:
     """The oldest settlements whose file the bank has perhaps not got."""
     with connection.cursor(row_factory=class_row(Settlement)) as cursor:
         return cursor.execute(SELECT_PENDING, (limit,)).fetchall()
+
+
+def oldest_open_cutoff(connection: Connection) -> datetime | None:
+    """The cut-off of the settlement that has waited longest for its end."""
+    row = connection.execute(SELECT_OLDEST_OPEN).fetchone()
+    cutoff: datetime | None = row[0] if row else None
+    return cutoff
 
 
 def lock_by_reference(tx: Connection, end_to_end_id: str) -> Settlement | None:

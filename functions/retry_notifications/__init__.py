@@ -1,0 +1,1 @@
+"""Keeps the schedule of deliveries."""

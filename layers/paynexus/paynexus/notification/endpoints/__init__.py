@@ -1,0 +1,1 @@
+"""Endpoints: where a merchant wants to be told, and of what."""

@@ -1,0 +1,1 @@
+"""History: what was announced, to whom, and how that went."""

@@ -4,6 +4,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -12,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from tools.local_stack import postgres, process, valkey
+from tools.local_stack import ordinary_user, postgres, process, valkey
 from tools.local_stack.errors import StackError
 
 
@@ -135,4 +138,52 @@ def test_a_taken_port_is_one_clear_sentence(part: object, tmp_path: Path) -> Non
     assert str(refused.value) == (
         f"Port {port}, which {name} uses in this stack, is taken by another program: stop that "
         f"program, or delete {tmp_path / 'ports.json'} to choose new ports, and run it again."
+    )
+
+
+WITHOUT_NAMESPACES = """
+import os, runpy, sys
+def refuse(flags): raise PermissionError(1, "user namespaces are off")
+os.unshare = refuse
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user needs no other")
+def test_root_runs_postgres_as_nobody() -> None:
+    """In a namespace nothing changes hands; without one the folder is given away."""
+    home = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    script = [str(ordinary_user.__file__), str(home), "/usr/bin/id", "-u"]
+    try:
+        plain = subprocess.run([sys.executable, "-I", *script], capture_output=True, check=False)
+        owner = home.stat().st_uid
+        dropped = subprocess.run(
+            [sys.executable, "-c", WITHOUT_NAMESPACES, *script], capture_output=True, check=False
+        )
+
+        assert dropped.stdout.decode() == f"{ordinary_user.NOBODY}\n"
+        assert home.stat().st_uid == ordinary_user.NOBODY
+        assert (plain.stdout.decode(), owner) == (f"{ordinary_user.NOBODY}\n", 0)
+    finally:
+        home.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user needs no other")
+def test_root_is_told_when_nobody_cannot_reach_the_folder(tmp_path: Path) -> None:
+    """One sentence says why PostgreSQL cannot run and what to do."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    home = closed / "home"
+    home.mkdir()
+    script = [str(ordinary_user.__file__), str(home), "/usr/bin/id", "-u"]
+
+    refused = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NAMESPACES, *script], capture_output=True, check=False
+    )
+
+    assert refused.returncode == 1
+    assert refused.stderr.decode() == (
+        f"Postgres refuses root, user namespaces are off, and user nobody cannot reach {home} "
+        "and /usr/bin/id: run as an ordinary user, or keep both in folders open to all.\n"
     )

@@ -18,7 +18,7 @@ def main(home: str, command: list[str]) -> None:
         try:
             _become_nobody_in_namespace()
         except OSError:
-            _become_nobody(Path(home))
+            _become_nobody(Path(home), program=command[0])
     os.execv(command[0], command)  # noqa: S606  # the caller's own program, no shell wanted
 
 
@@ -33,16 +33,16 @@ def _become_nobody_in_namespace() -> None:
         Path("/proc/self", name).write_text(text)
 
 
-def _become_nobody(home: Path) -> None:
+def _become_nobody(home: Path, *, program: str) -> None:
     for path in [home, *home.rglob("*")]:
         os.chown(path, NOBODY, NOBODY)
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
-    if not os.access(home, os.W_OK | os.X_OK) or not os.access(sys.executable, os.X_OK):
+    if not os.access(home, os.W_OK | os.X_OK) or not os.access(program, os.X_OK):
         sys.exit(
-            "Postgres refuses root, user namespaces are off and user nobody cannot reach "
-            f"{home}: run as an ordinary user, or set STATE_DIR to a folder under /var/tmp."
+            f"Postgres refuses root, user namespaces are off, and user nobody cannot reach {home} "
+            f"and {program}: run as an ordinary user, or keep both in folders open to all."
         )
 
 

@@ -1,36 +1,39 @@
-"""The composition root: the only place that builds clients, each once an environment."""
+"""The composition root: the only place that builds clients, each once an environment.
 
-import base64
+Every function imports this module, so each client's code is imported where it is built: a
+function pays at its start for what it uses, and for nothing else.
+"""
+
+from __future__ import annotations
+
 import json
-from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache as once
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
-
-from paynexus.cache import Cache
-from paynexus.changefeed.eventbridge import EventBridge
-from paynexus.changefeed.port import Bus
 from paynexus.clock import Clock, system_clock
 from paynexus.config import Settings
 from paynexus.db import Connection, Database
-from paynexus.gateways.breaker import Breaker
-from paynexus.gateways.circuit import Policy
-from paynexus.gateways.service import Gateways, GuardedGateway
-from paynexus.http import Resolver
-from paynexus.identity import edge
-from paynexus.identity.model import Principal
-from paynexus.identity.rate_limit import RateLimiter
-from paynexus.identity.tokens import KeySet, TokenSigner, TokenVerifier
-from paynexus.payments.workflow import Workflow
-from paynexus.notification.addresses import Network, parse_networks
-from paynexus.notification.port import Channel, Queue
-from paynexus.notification.queue import SqsQueue
-from paynexus.notification.sealing import Vault
-from paynexus.notification.service import Means
-from paynexus.qr.payload import KeyRing, key_ring_from
-from paynexus.settlement.port import Bank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
+
+    from paynexus.cache import Cache
+    from paynexus.changefeed.port import Bus
+    from paynexus.gateways.service import Gateways
+    from paynexus.http import Resolver
+    from paynexus.identity.model import Principal
+    from paynexus.identity.rate_limit import RateLimiter
+    from paynexus.identity.tokens import KeySet, TokenSigner, TokenVerifier
+    from paynexus.notification.addresses import Network
+    from paynexus.notification.port import Channel, Queue
+    from paynexus.notification.sealing import Vault
+    from paynexus.notification.service import Means
+    from paynexus.payments.workflow import Workflow
+    from paynexus.qr.payload import KeyRing
+    from paynexus.settlement.port import Bank
 
 
 @once
@@ -46,8 +49,8 @@ def clock() -> Clock:
 
 @once
 def aws(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
-    """A boto3 client. Imported late: it costs a fifth of a second that few functions need."""
-    import boto3  # noqa: PLC0415 - see above
+    """A boto3 client."""
+    import boto3
 
     return boto3.client(service)  # type: ignore[call-overload]  # any service, by its name
 
@@ -61,6 +64,8 @@ def database() -> Database:
 @once
 def cache() -> Cache:
     """Redis, or an always absent cache where none is configured."""
+    from paynexus.cache import Cache
+
     return Cache(settings().redis_url)
 
 
@@ -72,12 +77,16 @@ def keys() -> dict[str, str]:
 
 def key_bytes(name: str) -> bytes:
     """The 32-byte key called `name`."""
+    import base64
+
     return base64.b64decode(keys()[name])
 
 
 @once
 def token_signer() -> TokenSigner:
     """Signs access tokens with the KMS key."""
+    from paynexus.identity.tokens import TokenSigner
+
     key_id, issuer = settings().require("token_key_id"), settings().require("issuer")
     return TokenSigner(aws("kms"), key_id, issuer=issuer)
 
@@ -85,42 +94,56 @@ def token_signer() -> TokenSigner:
 @once
 def token_keys() -> KeySet:
     """The public keys of access tokens."""
+    from paynexus.identity.tokens import KeySet
+
     return KeySet(aws("kms"), [settings().require("token_key_id")])
 
 
 @once
 def token_verifier() -> TokenVerifier:
     """Verifies access tokens."""
+    from paynexus.identity.tokens import TokenVerifier
+
     return TokenVerifier(token_keys(), issuer=settings().require("issuer"))
 
 
 @once
 def rate_limiter() -> RateLimiter:
     """Counts the requests of each client."""
+    from paynexus.identity.rate_limit import RateLimiter
+
     return RateLimiter(cache())
 
 
 def merchant_api() -> Resolver:
     """A resolver for authorized clients, within their rate."""
+    from paynexus.identity import edge
+
     return edge.merchant_api(limiter=rate_limiter, clock=clock())
 
 
 def principal(app: BaseRouter) -> Principal:
     """The caller of the present request."""
+    from paynexus.identity import edge
+
     return edge.principal_of(app, clock())
 
 
 @once
 def qr_keys() -> KeyRing:
     """The keys that sign and verify QR codes."""
+    from paynexus.qr.payload import key_ring_from
+
     return key_ring_from(key_bytes("qr_signing_key"))
 
 
 @once
 def gateways() -> Gateways:
     """The gateway of each mode, behind its circuit. No live gateway exists yet."""
-    # Imported here: the HTTP client costs start-up time that most functions need not pay.
-    from paynexus.gateways.sandbox import SandboxGateway  # noqa: PLC0415 - see above
+    from paynexus.gateways.breaker import Breaker
+    from paynexus.gateways.circuit import Policy
+    from paynexus.gateways.sandbox import SandboxGateway
+    from paynexus.gateways.service import Gateways, GuardedGateway
 
     sandbox = SandboxGateway(
         settings().require("sandbox_acquirer_url"), api_key=keys()["sandbox_acquirer_key"]
@@ -132,13 +155,15 @@ def gateways() -> Gateways:
 @once
 def workflow() -> Workflow:
     """Runs a payment's steps in Step Functions."""
+    from paynexus.payments.workflow import Workflow
+
     return Workflow(aws("stepfunctions"), settings().require("workflow_arn"))
 
 
 @once
 def bank() -> Bank:
     """The bank's boxes."""
-    from paynexus.settlement.s3 import S3Bank  # noqa: PLC0415 - only two functions need it
+    from paynexus.settlement.s3 import S3Bank
 
     return S3Bank(aws("s3"), settings().require("bank_bucket"))
 
@@ -156,9 +181,11 @@ def changefeed_connection() -> Iterator[Connection]:
 @once
 def bus() -> Bus:
     """The event bus. Its client does not retry: the changefeed knows what is behind a failure."""
-    import boto3  # noqa: PLC0415 - only the changefeed needs this client
-    from botocore.config import Config  # noqa: PLC0415 - likewise
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - likewise
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from paynexus.changefeed.eventbridge import EventBridge
 
     config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
     client = boto3.client("events", config=config)
@@ -169,19 +196,23 @@ def bus() -> Bus:
 @once
 def vault() -> Vault:
     """Seals what must not be read in the database."""
+    from paynexus.notification.sealing import Vault
+
     return Vault(key_bytes("sealing_key"))
 
 
 @once
 def webhook_networks() -> tuple[Network, ...]:
     """Networks that webhooks may reach besides public addresses."""
+    from paynexus.notification.addresses import parse_networks
+
     return parse_networks(settings().networks())
 
 
 @once
 def webhook_channel() -> Channel:
     """Posts webhooks."""
-    from paynexus.notification.channel import WebhookChannel  # noqa: PLC0415 - loads the CAs
+    from paynexus.notification.channel import WebhookChannel
 
     return WebhookChannel(vault(), webhook_networks())
 
@@ -189,17 +220,20 @@ def webhook_channel() -> Channel:
 @once
 def notification_queue() -> Queue:
     """Where deliveries wait for a worker."""
+    from paynexus.notification.queue import SqsQueue
+
     return SqsQueue(aws("sqs"), settings().require("notification_queue_url"))
 
 
 def notification_means() -> Means:
     """What delivering notifications takes."""
+    from paynexus.notification.service import Means
+
     return Means(database(), webhook_channel(), notification_queue(), clock())
 
 
 def _conninfo() -> str:
-    # Imported here: make_conninfo pulls in the driver, which db.py owns.
-    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - see above
+    from psycopg.conninfo import make_conninfo
 
     secret = _secret(settings().require("database_secret"))
     return make_conninfo(

@@ -18,7 +18,7 @@ from paynexus.merchants.model import FeeSchedule
 from paynexus.money import Money, limit_of
 from paynexus.payments.bookings import payment_transfer
 from paynexus.payments.model import Customer, Payment, Status
-from paynexus.payments.resource import payment_event
+from paynexus.payments.resource import payment_event, timestamp
 from paynexus.payments.store import payments as store
 from paynexus.qr import service as qr
 
@@ -109,7 +109,8 @@ def timeline(
 ) -> list[dict[str, Any]]:
     """All that happened to the merchant's payment, in order of time."""
     find(db, payment_id, merchant_id, mode)
-    return store.history(db.connection(), payment_id, ids.text("pay", payment_id))
+    history = store.history(db.connection(), payment_id, ids.text("pay", payment_id))
+    return [entry | {"at": timestamp(entry["at"])} for entry in history]
 
 
 def append_payment_event(tx: Connection, payment: Payment, name: str) -> None:

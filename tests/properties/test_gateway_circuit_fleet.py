@@ -1,6 +1,6 @@
 """The circuit in Redis is the circuit of the rules."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
@@ -19,17 +19,30 @@ POLICY = Policy(
     burst=4,
 )
 
-steps = st.lists(
-    st.tuples(
-        st.integers(0, 2 * SECOND),
-        st.one_of(st.none(), st.tuples(st.integers(0, 9), st.sampled_from(Verdict))),
-    ),
-    max_size=40,
+# Time stands still, or passes to just before, at or after a moment at which a rule changes.
+_EDGES = (POLICY.interval, POLICY.tolerance, POLICY.open_time, POLICY.permit_time)
+_passing = st.one_of(
+    st.just(0),
+    st.builds(lambda edge, by: edge + by, st.sampled_from(_EDGES), st.sampled_from((-1, 0, 1))),
 )
+# What happens: a call asks, or the n-th last that asked reports; mostly failures of the last.
+_report = st.tuples(
+    st.one_of(st.just(0), st.integers(0, 9)),
+    st.one_of(st.just(Verdict.FAILURE), st.sampled_from(Verdict)),
+)
+steps = st.lists(st.tuples(_passing, st.one_of(st.none(), _report)), min_size=10, max_size=80)
 
 
+_ASKS, _FAILED = None, (0, Verdict.FAILURE)
+_OPENS = [(0, _ASKS), (0, _FAILED), (0, _FAILED)]
+_HALF_OPENS = [*_OPENS, (POLICY.open_time, _ASKS)]
+
+
+# Two paths too narrow for chance: permits run out exactly when, and counted from the first.
+@example(steps=[*_HALF_OPENS, (0, _ASKS), (POLICY.permit_time, _ASKS)])
+@example(steps=[*_HALF_OPENS, (POLICY.interval, _ASKS), (POLICY.permit_time - 1, _ASKS)])
 @settings(
-    max_examples=150,
+    max_examples=300,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -16,7 +16,9 @@ PAYMENTS_MAX = 10**6
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
-Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")
+]
 
 
 class FraudLimits(http.Strict):

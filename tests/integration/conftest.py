@@ -114,28 +114,41 @@ def answer_of(raw: Mapping[str, Any]) -> Answer:
     return Answer(raw["statusCode"], headers, content)
 
 
+@pytest.fixture(scope="module")
+def account() -> Iterator[dict[str, str]]:
+    """An AWS account with the signing key and the product's keys, as settings name them.
+
+    One a module: making clients costs more than most tests.
+    """
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setattr(ECDSAPrivateKey, "sign", _signature_of_digest)
+        key = boto3.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+        runtime.aws.cache_clear()
+        yield {
+            "TOKEN_KEY_ID": key["KeyMetadata"]["KeyId"],
+            "KEYS_SECRET": _stored(_keys()),
+        }
+        runtime.aws.cache_clear()
+
+
 @pytest.fixture
 def deployed(
-    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    account: dict[str, str], database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
     """The environment that a deployment gives: settings, secrets, the signing key."""
-    monkeypatch.setattr(ECDSAPrivateKey, "sign", _signature_of_digest)
-    with mock_aws():
-        key = boto3.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
-        settings = {
-            "STAGE": "test",
-            "ISSUER": "https://paynexus.test",
-            "TOKEN_KEY_ID": key["KeyMetadata"]["KeyId"],
-            "REDIS_URL": redis_url,
-            "DATABASE_SECRET": _stored("database", _connection_parts(database_url)),
-            "KEYS_SECRET": _stored("keys", _keys()),
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(f"PAYNEXUS_{name}", value)
-        _forget_clients()
-        yield monkeypatch
-        runtime.database().close()
-        _forget_clients()
+    settings = {
+        **account,
+        "STAGE": "test",
+        "ISSUER": "https://paynexus.test",
+        "REDIS_URL": redis_url,
+        "DATABASE_SECRET": _stored(_connection_parts(database_url)),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"PAYNEXUS_{name}", value)
+    _forget_clients()
+    yield monkeypatch
+    runtime.database().close()
+    _forget_clients()
 
 
 @pytest.fixture
@@ -155,9 +168,9 @@ def _signature_of_digest(key: ECDSAPrivateKey, message: bytes, _algorithm: str) 
     return signature
 
 
-def _stored(name: str, value: Mapping[str, object]) -> str:
-    text = json.dumps(value)
-    boto3.client("secretsmanager").create_secret(Name=name, SecretString=text)
+def _stored(value: Mapping[str, object]) -> str:
+    name = secrets.token_hex(8)
+    runtime.aws("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))
     return name
 
 
@@ -178,7 +191,7 @@ def _keys() -> dict[str, str]:
 
 
 def _forget_clients() -> None:
-    for value in vars(runtime).values():
-        forget = getattr(value, "cache_clear", None)
-        if forget is not None:
-            forget()
+    """Each test has a database of its own; the account's clients serve the whole module."""
+    for name, value in vars(runtime).items():
+        if name != "aws" and hasattr(value, "cache_clear"):
+            value.cache_clear()

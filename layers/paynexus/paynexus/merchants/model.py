@@ -84,7 +84,8 @@ def merged(configuration: Configuration, changes: Configuration) -> dict[str, An
         if value is None:
             result.pop(name, None)
         elif isinstance(value, Mapping):
-            result[name] = merged(result.get(name) or {}, value)
+            former = result.get(name)
+            result[name] = merged(former if isinstance(former, Mapping) else {}, value)
         else:
             result[name] = value
     return result

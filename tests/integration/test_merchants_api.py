@@ -1,0 +1,227 @@
+"""A merchant over HTTP: its record, its configuration, its money."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merchants_api.handler import handler
+from paynexus import ids, runtime
+from paynexus.cache import Cache
+from paynexus.db import Database
+from paynexus.errors import InvalidRequest
+from paynexus.identity.model import hash_of
+from paynexus.ids import MerchantId, PaymentId, TransferId
+from paynexus.ledger import store as ledger
+from paynexus.ledger.accounts import Account, AccountType
+from paynexus.ledger.model import Transfer, TransferKind
+from paynexus.merchants import service
+from paynexus.merchants.model import FeeSchedule
+from paynexus.money import Money
+from tests.integration.conftest import Caller
+
+ROOT = Path(__file__).parents[2]
+
+
+def book(database: Database, merchant: MerchantId, amount: int, *, mode: str = "test") -> None:
+    """The merchant is owed `amount` more euro cents."""
+    payable = Account(AccountType.MERCHANT_PAYABLE, mode, "EUR", merchant)
+    gateway = Account(AccountType.GATEWAY_RECEIVABLE, mode, "EUR")
+    payment_id = PaymentId(ids.new_id())
+    transfer = Transfer(
+        id=TransferId(ids.new_id()),
+        kind=TransferKind.PAYMENT,
+        debit=gateway,
+        credit=payable,
+        money=Money(amount, "EUR"),
+        object_id=ids.text("pay", payment_id),
+        transaction_id=None,
+    )
+    with database.transaction() as tx:
+        ledger.post(tx, transfer, at=runtime.clock()())
+
+
+def test_merchant_reads_its_own_record(call: Caller) -> None:
+    """Fees as agreed, bank accounts just recognisable."""
+    answer = call(handler, "GET", "/merchant")
+    record = answer.json()
+
+    assert answer.status == 200
+    assert record["id"] == ids.text("mer", call.merchant_id)
+    assert record["fees"][0] == {
+        "currency": "EUR",
+        "basis_points": 150,
+        "fixed": {"amount": 25, "currency": "EUR"},
+    }
+    assert record["payout_accounts"][0]["iban"] == "DE89…3000"
+    assert "DE89370400440532013000" not in answer.body.decode()
+
+
+def test_changes_are_laid_over_what_there_is(call: Caller) -> None:
+    """What is not mentioned stays; null takes a choice back."""
+
+    def change(body: object) -> Any:  # noqa: ANN401 - any JSON value
+        answer = call(handler, "PATCH", "/merchant", body)
+        assert answer.status == 200
+        return answer.json()
+
+    change({"configuration": {"fraud": {"challenge_above_minor": 1, "block_above_minor": 2}}})
+    change({"name": "Café Löwe", "configuration": {"fraud": {"max_payments_per_hour": 3}}})
+    record = change({"configuration": {"fraud": {"block_above_minor": None}}})
+
+    assert record["name"] == "Café Löwe"
+    assert record["configuration"] == {
+        "fraud": {"challenge_above_minor": 1, "max_payments_per_hour": 3}
+    }
+    assert change({"configuration": {"fraud": None}})["configuration"] == {}
+    assert change({})["name"] == "Café Löwe"
+
+
+BAD_CHANGES: list[tuple[object, str]] = [
+    ({"fees": []}, "fees"),
+    ({"country": "FR"}, "country"),
+    ({"name": ""}, "name"),
+    ({"name": " "}, "name"),
+    ({"name": "a\0b"}, "name"),
+    ({"name": "a" * 201}, "name"),
+    ({"name": 5}, "name"),
+    ({"configuration": {"unknown": 1}}, "configuration.unknown"),
+    ({"configuration": {"fraud": {"unknown": 1}}}, "configuration.fraud.unknown"),
+    (
+        {"configuration": {"fraud": {"block_above_minor": "5"}}},
+        "configuration.fraud.block_above_minor",
+    ),
+    (
+        {"configuration": {"fraud": {"block_above_minor": True}}},
+        "configuration.fraud.block_above_minor",
+    ),
+    (
+        {"configuration": {"fraud": {"block_above_minor": -1}}},
+        "configuration.fraud.block_above_minor",
+    ),
+]
+
+
+def test_bad_change_names_its_field_and_changes_nothing(call: Caller) -> None:
+    """400 with the field's name."""
+    before = call(handler, "GET", "/merchant").body
+    for body, param in BAD_CHANGES:
+        answer = call(handler, "PATCH", "/merchant", body)
+
+        assert (answer.status, answer.json()["param"]) == (400, param), body
+    assert call(handler, "GET", "/merchant").body == before
+
+
+def test_unknown_routes_and_methods(call: Caller) -> None:
+    """404 for a path that is none, 405 for a method that a path does not answer."""
+    assert call(handler, "GET", "/nothing").status == 404
+    assert call(handler, "DELETE", "/merchant").status == 405
+
+
+def test_balances_and_entries_are_the_ledgers(call: Caller, database: Database) -> None:
+    """Money of this merchant in this mode, newest first, page by page."""
+    other = MerchantId(ids.new_id())
+    with database.transaction() as tx:
+        tx.execute("INSERT INTO merchants (id, name) VALUES (%s, 'Other')", (other,))
+    for amount in (100, 200, 300):
+        book(database, call.merchant_id, amount)
+    book(database, call.merchant_id, 9_000, mode="live")
+    book(database, other, 7_000)
+    (balance,) = call(handler, "GET", "/balances").json()["data"]
+    first = call(handler, "GET", "/ledger-entries", query={"limit": "2"}).json()
+    last = first["data"][-1]["id"]
+    rest = call(handler, "GET", "/ledger-entries", query={"starting_after": last}).json()
+    entries = first["data"] + rest["data"]
+
+    assert balance["posted"] == balance["available"] == {"amount": 600, "currency": "EUR"}
+    assert balance["pending"] == {"amount": 0, "currency": "EUR"}
+    assert (first["has_more"], rest["has_more"]) == (True, False)
+    assert [entry["amount"]["amount"] for entry in entries] == [300, 200, 100]
+    assert entries[0]["transfer"].startswith("tr_")
+
+
+BAD_QUERIES = [
+    {"limit": "0"},
+    {"limit": "101"},
+    {"limit": "x"},
+    {"starting_after": "x"},
+    {"starting_after": "0"},
+    {"starting_after": "9" * 30},
+]
+
+
+def test_bad_cursor_is_a_400(call: Caller) -> None:
+    """And names the parameter."""
+    for query in BAD_QUERIES:
+        answer = call(handler, "GET", "/ledger-entries", query=query)
+
+        assert (answer.status, answer.json()["param"]) == (400, next(iter(query))), query
+
+
+def test_settlements_start_empty_and_unknown_ones_are_404(call: Caller) -> None:
+    """Lists are empty, not absent."""
+    unknown = ids.text("set", ids.new_id())
+
+    assert call(handler, "GET", "/settlements").json() == {"data": [], "has_more": False}
+    assert call(handler, "GET", f"/settlements/{unknown}").status == 404
+    assert call(handler, "GET", f"/settlements/{unknown}/statement").status == 404
+
+
+def test_fees_are_remembered_for_five_minutes(
+    database: Database, cache: Cache, merchant: MerchantId
+) -> None:
+    """Redis answers for them; without it, or when it lies about their shape, Postgres does."""
+    key = f"merchant:{merchant}:fees:EUR"
+    agreed = FeeSchedule(150, 25)
+
+    assert service.fees_of(database, Cache(""), merchant, "EUR") == agreed
+    assert service.fees_of(database, cache, merchant, "EUR") == agreed
+    assert 299_000 < cache._connected().pttl(key) <= 300_000
+    with database.transaction() as tx:
+        tx.execute("UPDATE merchant_fees SET basis_points = 200")
+    assert service.fees_of(database, cache, merchant, "EUR") == agreed
+    for lie in (b"", b"{}", b"[1]", b"[-1, 0]", b'["150", 25]', b"[10001, 0]", b"\xff", b"null"):
+        cache.set(key, lie, ttl_seconds=60)
+        assert service.fees_of(database, cache, merchant, "EUR") == FeeSchedule(200, 25)
+
+
+def test_no_fees_agreed_no_payments_taken(database: Database, merchant: MerchantId) -> None:
+    """A currency without a fee schedule is refused by name."""
+    with pytest.raises(InvalidRequest) as caught:
+        service.fees_of(database, Cache(""), merchant, "JPY")
+
+    assert caught.value.param == "currency"
+
+
+def onboard(database_url: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """The result of the command."""
+    command = [sys.executable, "-m", "tools.onboard", "--database-url", database_url]
+    return subprocess.run(
+        [*command, "--name", "Corner Shop", "--json", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_onboarding_gives_a_working_client_once(database: Database, database_url: str) -> None:
+    """A second run says what to do; `--rotate` replaces a lost secret of the same client."""
+    first = json.loads(onboard(database_url).stdout)
+    second = onboard(database_url)
+    rotated = json.loads(onboard(database_url, "--rotate").stdout)
+    live = json.loads(onboard(database_url, "--mode", "live").stdout)
+    hashes: dict[str, bytes] = dict(
+        database.connection().execute("SELECT id, secret_hash FROM clients").fetchall()
+    )
+
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "--rotate" in second.stderr
+    assert rotated["client_id"] == first["client_id"]
+    assert rotated["client_secret"] != first["client_secret"]
+    assert live["client_id"].startswith("pnx_live_")
+    assert live["merchant_id"] == first["merchant_id"]
+    assert hashes[first["client_id"]] == hash_of(rotated["client_secret"])

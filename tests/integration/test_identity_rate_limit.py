@@ -73,8 +73,24 @@ def test_the_api_answers_429_with_true_headers(call: Caller, deployed: pytest.Mo
     assert answers[2].headers["Content-Type"] == "application/problem+json"
 
 
+def test_what_is_refused_before_it_is_read_is_counted_too(call: Caller) -> None:
+    """Bad bodies, unknown paths and wrong methods cost a request each, and say so."""
+    answers = [
+        call(qr_api.handler, "POST", "/qr-codes", text='{"amount":'),
+        call(qr_api.handler, "POST", "/qr-codes", {"amount": "5"}),
+        call(qr_api.handler, "GET", "/nothing"),
+        call(qr_api.handler, "DELETE", "/qr-codes"),
+    ]
+
+    assert [answer.status for answer in answers] == [400, 400, 404, 405]
+    assert all("RateLimit" in answer.headers for answer in answers)
+    assert all("Request-Id" in answer.headers for answer in answers)
+
+
 def test_no_principal_is_a_401(deployed: pytest.MonkeyPatch, database: Database) -> None:
     """A request that came around the authorizer is refused."""
     answer = answer_of(qr_api.handler(gateway_event("GET", "/qr-codes/none"), None))
 
     assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.json()["request_id"] == answer.headers["Request-Id"]
+    assert answer.headers["Content-Type"] == "application/problem+json"

@@ -1,7 +1,7 @@
 """The HTTP edge: strict bodies in, resources or RFC 9457 problems out, a Request-Id on each."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -53,10 +53,12 @@ class Resolver(APIGatewayRestResolver):
     """Powertools' resolver with our manners.
 
     `request_id` is the present request's; `answer_headers` go out with its answer, whichever.
+    `guard` is asked first, before the request is read: it may raise a refusal.
     """
 
     request_id = ""
     answer_headers: dict[str, str]
+    guard: Callable[[Mapping[str, Any]], None] | None = None
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context is untyped here
         """The answer to one API Gateway event, never an exception."""
@@ -65,12 +67,28 @@ class Resolver(APIGatewayRestResolver):
         logger.set_correlation_id(self.request_id)
         # API Gateway sends null, and some callers leave these out altogether.
         event = {**event, "headers": event.get("headers") or {}}
-        answer: dict[str, Any] = super().resolve(event, context)
+        refusal = self._refusal(event)
+        answer: dict[str, Any] = refusal or super().resolve(event, context)
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Request-Id"] = [self.request_id]
         headers.update({name: [value] for name, value in self.answer_headers.items()})
         headers.setdefault("Cache-Control", ["no-store"])
         return answer
+
+    def _refusal(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
+        try:
+            if self.guard is not None:
+                self.guard(event)
+        except errors.PayNexusError as error:
+            refusal = problem(error, request_id=self.request_id)
+            headers = {"Content-Type": PROBLEM_JSON, **refusal.headers}
+            return {
+                "statusCode": refusal.status_code,
+                "multiValueHeaders": {name: [value] for name, value in headers.items()},
+                "body": refusal.body,
+                "isBase64Encoded": False,
+            }
+        return None
 
 
 def new_resolver() -> Resolver:

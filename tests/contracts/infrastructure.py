@@ -46,7 +46,7 @@ def properties(kind: str, path: str = "template.yaml") -> Resources:
 
 
 @cache
-def transformed() -> Node:
+def transformed(*, gradual: str = "false") -> Node:
     """The root template after SAM's transform: plain CloudFormation, roles and all."""
     raw = template()
     # What stands on this disk has no address in the cloud yet; SAM wants one.
@@ -55,7 +55,7 @@ def transformed() -> Node:
         for name in ("ContentUri", "DefinitionUri"):
             if name in resource.get("Properties", {}):
                 resource["Properties"][name] = f"s3://bucket/{name}"
-    values = {"AWS::Region": "us-east-1", "AWS::Partition": "aws"}
+    values = {"GradualDeployment": gradual}
     defaults = {name: given.get("Default") for name, given in raw["Parameters"].items()}
     policies = SimpleNamespace(load=dict)
     return transform(raw, {**defaults, **values}, policies)

@@ -160,6 +160,15 @@ def test_roles_carry_only_these_policies_of_aws() -> None:
     }
 
 
+def test_gradual_deployment_is_a_parameter() -> None:
+    """Every function's new code is tried on a tenth first, where that is asked for."""
+    kinds = [resource["Type"] for resource in transformed(gradual="true")["Resources"].values()]
+
+    assert kinds.count("AWS::CodeDeploy::DeploymentGroup") == len(FUNCTIONS)
+    # The local stack refuses a template that so much as names a type it does not know.
+    assert "CodeDeploy" not in json.dumps(transformed())
+
+
 def test_every_third_party_package_is_pinned_by_hash() -> None:
     """What was tested is what runs; boto3 comes with the runtime."""
     text = (ROOT / "layers/dependencies/requirements.txt").read_text().replace("\\\n", " ")

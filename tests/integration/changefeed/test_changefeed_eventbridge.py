@@ -88,17 +88,18 @@ def test_an_unreachable_bus_is_unavailable() -> None:
 @pytest.fixture(name="queue")
 def _queue(deployed: pytest.MonkeyPatch, slot: str) -> str:
     """A queue behind a rule of the bus that the function is deployed with."""
-    deployed.setenv("PAYNEXUS_BUS_NAME", "payments")
+    name = f"payments-{slot}"
+    deployed.setenv("PAYNEXUS_BUS_NAME", name)
     deployed.setenv("PAYNEXUS_CHANGEFEED_SLOT", slot)
     deployed.setattr(stream_changes, "READING_TIME", dt.timedelta(seconds=1))
     sqs, bus = boto3.client("sqs"), boto3.client("events")
-    url = sqs.create_queue(QueueName="payments")["QueueUrl"]
+    url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    bus.create_event_bus(Name="payments")
+    bus.create_event_bus(Name=name)
     pattern = json.dumps({"source": ["payments.events"]})
-    bus.put_rule(Name="payments", EventBusName="payments", EventPattern=pattern)
+    bus.put_rule(Name="payments", EventBusName=name, EventPattern=pattern)
     target = {"Id": "queue", "Arn": asked["Attributes"]["QueueArn"]}
-    bus.put_targets(Rule="payments", EventBusName="payments", Targets=[target])
+    bus.put_targets(Rule="payments", EventBusName=name, Targets=[target])
     return url
 
 
@@ -117,6 +118,20 @@ def test_the_function_puts_committed_facts_on_the_bus(
         ("payments.events", "payment.created.v1")
     }
     assert {one["detail"]["merchant_id"] for one in messages} == {ids.text("mer", merchant)}
+
+
+def test_the_function_tells_facts_again_from_a_time_on(
+    queue: str, database: Database, merchant: MerchantId
+) -> None:
+    """The operator's way back after a lost log."""
+    written = append_each(database, merchant, 3)
+    since = system_clock() - dt.timedelta(minutes=1)
+
+    answer = stream_changes.handler({"republish_since": since.isoformat()}, _Context())
+
+    assert dt.datetime.fromisoformat(answer["reached"]) > since
+    messages = [json.loads(message["Body"]) for message in _received(queue)]
+    assert sorted(written) == sorted(message["detail"]["id"] for message in messages)
 
 
 def test_the_function_leaves_the_right_to_read(

@@ -1,5 +1,6 @@
 """The log's slot, the lock of its one reader, and the facts themselves, in SQL."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from paynexus import ids
+from paynexus.changefeed.pgoutput import Row
 from paynexus.changefeed.port import Entry
 from paynexus.db import Connection
 
@@ -192,3 +194,24 @@ def reject(connection: Connection, entry: Entry, *, code: str, message: str) -> 
         "message": message,
     }
     connection.execute(SQL_REJECT, values)
+
+
+# Values as text, as the log has them.
+SQL_FACTS_BETWEEN = """
+SELECT name AS table,
+    (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(fact)) AS values
+FROM (
+    SELECT 'events' AS name, created_at, sequence, id, to_jsonb(e) AS fact
+    FROM events AS e WHERE created_at >= %(start)s AND created_at < %(end)s
+    UNION ALL
+    SELECT 'transfers', created_at, sequence, id, to_jsonb(t)
+    FROM transfers AS t WHERE created_at >= %(start)s AND created_at < %(end)s
+) AS facts
+ORDER BY created_at, sequence, id
+"""
+
+
+def facts_between(connection: Connection, start: dt.datetime, end: dt.datetime) -> list[Row]:
+    """The rows that facts are made of, by the time they were created."""
+    with connection.cursor(row_factory=class_row(Row)) as cursor:
+        return cursor.execute(SQL_FACTS_BETWEEN, {"start": start, "end": end}).fetchall()

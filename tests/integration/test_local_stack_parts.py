@@ -211,4 +211,6 @@ def test_a_missing_package_is_one_clear_sentence() -> None:
     with pytest.raises(StackError) as refused:
         installation.require(packages=("psycopg", "no_such_package"))
 
-    assert str(refused.value) == "Not installed: no_such_package. Run `make install` to bring it."
+    assert str(refused.value) == (
+        "Not installed: no_such_package. Run `rm -f .venv/installed && make up`."
+    )

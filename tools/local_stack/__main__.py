@@ -1,4 +1,4 @@
-"""`python -m tools.local_stack up|down|status|logs`; STATE_DIR says which stack."""
+"""`python -m tools.local_stack up|down|migrate|status|logs`; STATE_DIR says which stack."""
 
 import argparse
 import sys
@@ -22,6 +22,8 @@ def main() -> int:
                 stack.up(layout)
             case "down":
                 stack.down(layout)
+            case "migrate":
+                stack.migrate(layout)
             case "status":
                 return 0 if stack.status(layout) else 1
             case "logs":
@@ -35,7 +37,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.local_stack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "status"):
+    for name in ("up", "down", "migrate", "status"):
         commands.add_parser(name)
     logs = commands.add_parser("logs")
     logs.add_argument("parts", nargs="*", help="whose logs; all when none is named")

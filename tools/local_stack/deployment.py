@@ -15,6 +15,7 @@ from tools.local_stack.layout import REGION, REPOSITORY, STAGE, Layout
 
 TEMPLATE = REPOSITORY / "template.yaml"
 SOURCES = ("infra", "functions", "layers")
+PACKAGES = "DependenciesLayer"
 ARTIFACTS = "paynexus-artifacts"
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
@@ -85,17 +86,18 @@ def describe(layout: Layout) -> Deployment:
     return Deployment(outputs=outputs, functions=functions)
 
 
-def invoke(layout: Layout, function: str, *, wait: bool) -> None:
-    """The function ran; when not waited for, it will. An error of its own is ours."""
+def invoke(layout: Layout, function: str, *, wait: bool) -> str:
+    """The function ran and its answer is returned; when not waited for, it will run."""
     client = cloud.session().client(
         "lambda", endpoint_url=layout.endpoint_url, config=cloud.config(read_seconds=600)
     )
     kind = "RequestResponse" if wait else "Event"
     answer = client.invoke(FunctionName=function, InvocationType=kind, Payload=b"{}")  # type: ignore[arg-type]
+    said = answer["Payload"].read().decode(errors="replace")
     if "FunctionError" in answer:
-        said = answer["Payload"].read().decode(errors="replace")[:500]
-        message = f"Function {function} failed ({said}): see {layout.log('ministack')}."
+        message = f"Function {function} failed ({said[:500]}): see {layout.log('ministack')}."
         raise StackError(message)
+    return said
 
 
 def _build_options(layout: Layout) -> list[str]:
@@ -113,12 +115,21 @@ def _compile(layout: Layout) -> None:
     start takes 1 to 2 s less this way. Unpacked files are new, so the byte code must not look at
     their times.
     """
+    built, packages = layout.state / "sam" / "build", layout.state / "sam" / ".aws-sam" / "deps"
+    folders = {folder for folder in built.iterdir() if folder.is_dir()}
+    # Packages seldom change: SAM keeps them, and their byte code with them.
+    folders -= {folder for folder in (built / PACKAGES,) if _is_compiled(folder)}
+    folders |= {packages} if not _is_compiled(packages) else set()
     command = [
         *(sys.executable, "-m", "compileall", "-q", "-j", "0"),
-        *("--invalidation-mode", "unchecked-hash", str(layout.state / "sam" / "build")),
+        *("--invalidation-mode", "unchecked-hash", *map(str, sorted(folders))),
     ]
     # A template among the packages need not be Python; what is not compiled still runs.
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def _is_compiled(folder: Path) -> bool:
+    return any(folder.rglob("__pycache__"))
 
 
 def _deploy_options(layout: Layout) -> list[str]:
@@ -157,7 +168,9 @@ def _sam(layout: Layout, command: str, *options: str) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=REPOSITORY,
+            # SAM keeps packages below the working directory, and removes whatever this build
+            # does not need: two stacks must not meet there.
+            cwd=folder,
             check=False,
         )
     if answer.returncode:

@@ -30,5 +30,5 @@ def require(
         raise StackError(message)
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        message = f"Not installed: {', '.join(missing)}. Run `make install` to bring it."
+        message = f"Not installed: {', '.join(missing)}. Run `rm -f .venv/installed && make up`."
         raise StackError(message)

@@ -95,7 +95,7 @@ def binary(name: str) -> Path:
         path = Path(spec.origin).parent / "pginstall" / "bin" / name
         if path.exists():
             return path
-    message = "PostgreSQL is not installed: run `make install`, which brings it as a package."
+    message = "PostgreSQL is not installed: run `rm -f .venv/installed && make up`."
     raise StackError(message)
 
 

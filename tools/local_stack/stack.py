@@ -77,6 +77,16 @@ def down(layout: Layout) -> None:
                 print(f"{name} stopped")
 
 
+def migrate(layout: Layout) -> None:
+    """The database of the running stack has every migration that is deployed."""
+    with _alone(layout):
+        if not layout.description.exists():
+            message = "The stack is not up: run `make up`, which migrates as well."
+            raise StackError(message)
+        function = deployment.describe(layout).functions["migrate"]
+        print(deployment.invoke(layout, function, wait=True))
+
+
 def status(layout: Layout) -> bool:
     """Each part's state is printed; true when all run and the stack is described."""
     running = {name: process.read(layout.pid_file(name)) for name in PARTS}

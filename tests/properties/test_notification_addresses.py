@@ -17,7 +17,7 @@ from paynexus.notification.addresses import (
 )
 
 DANGEROUS = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - nothing is bound to it
     "0.1.2.3",
     "10.0.0.1",
     "100.64.0.1",

@@ -46,7 +46,7 @@ QUEUED = dt.timedelta(minutes=5)
 LATE = dt.timedelta(minutes=1)
 """An event this old without deliveries has lost its message."""
 BATCH_MAX = 1000
-POSTS_MAX = 128
+POSTS_MAX = 160
 """More than a batch of messages times ENDPOINTS_MAX: no claimed delivery waits for a thread."""
 
 

@@ -155,6 +155,8 @@ def test_later_events_wait_for_earlier_ones(world: World) -> None:
     events = [world.happen(object_id) for _ in range(4)]
     for event in events:
         service.deliver_event(world.means(), event)
+    for delivery, _ in world.deliveries()[1:]:
+        service.attempt(world.means(), delivery.id)
     waiting = sequences(world, "/hook", object_id)
     service.deliver_event(world.means(), world.happen(other))
     world.time.turn(seconds=5)

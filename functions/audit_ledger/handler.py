@@ -15,4 +15,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     for violation in found:
         logger.error("ledger violation", rule=violation.rule, row=violation.row)
     count("LedgerImbalance", len(found))
-    return {"violations": len(found), "rules": len(audit.rules(database.connection()))}
+    with database.reading() as connection:
+        rules = audit.rules(connection)
+    return {"violations": len(found), "rules": len(rules)}

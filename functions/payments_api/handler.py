@@ -18,7 +18,7 @@ app = runtime.merchant_api()
 app.include_router(operations.router)
 
 
-@app.post("/payments", summary="Take a payment")
+@app.post("/payments", summary="Take a payment", status_code=201)
 def take(body: Annotated[PaymentOrder, Body()]) -> Response[str]:
     """201 when it is decided, 202 when not yet. Needs an Idempotency-Key."""
     scope = scope_of(app, "POST /payments")

@@ -61,7 +61,7 @@ def confirm(payment_id: str, body: Annotated[ConfirmOrder, Body()]) -> Response[
     )
 
 
-@router.post("/payments/<payment_id>/refunds", summary="Refund a payment")
+@router.post("/payments/<payment_id>/refunds", summary="Refund a payment", status_code=201)
 def refund(payment_id: str, body: Annotated[RefundOrder, Body()]) -> Response[str]:
     """A COMPLETED payment's money goes back, whole or in part, as often as some is left."""
     own_id, scope, fingerprint, now = _begin(payment_id, "refunds", body)

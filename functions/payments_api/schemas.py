@@ -25,11 +25,11 @@ def _few(metadata: dict[str, str]) -> dict[str, str]:
 
 
 # Control characters have no place in what people read; Postgres can't store NUL.
-type Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
-type MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
-type MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$")]
-type Amount = Annotated[int, Field(gt=0, description="minor units")]
-type Currency = Annotated[str, AfterValidator(_known_currency)]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
+MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$")]
+Amount = Annotated[int, Field(gt=0, description="minor units")]
+Currency = Annotated[str, AfterValidator(_known_currency)]
 
 
 class CustomerOrder(http.Strict):

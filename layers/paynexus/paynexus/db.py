@@ -1,6 +1,7 @@
 """Postgres: one checked connection an execution environment, transactions, typed errors."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,10 @@ CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 4_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+UNSTORABLE_TEXT = frozenset({None, "22P05", "22021"})
+"""SQLSTATEs (None: psycopg's own check) of text from outside that Postgres can't hold: NUL."""
+TRUSTED_IDLE_SECONDS = 1.0
+"""A connection used this recently is taken to be alive without a round trip."""
 MIGRATION_LOCK = 0x7061796E  # "payn": one migration at a time
 
 SQLSTATE_ERRORS: dict[str, type[errors.PayNexusError]] = {
@@ -40,16 +45,29 @@ class Database:
     tried before use. `conninfo` is asked at each connect, so that a rotated secret is seen.
     """
 
-    def __init__(self, conninfo: Callable[[], str]) -> None:
+    def __init__(
+        self, conninfo: Callable[[], str], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._conninfo = conninfo
+        self._monotonic = monotonic
         self._connection: Connection | None = None
+        self._used_at = 0.0
 
     def connection(self) -> Connection:
         """A live connection in autocommit mode; DatabaseUnavailable when there is none."""
-        if self._connection is None or not _is_alive(self._connection):
+        now = self._monotonic()
+        is_doubtful = now - self._used_at > TRUSTED_IDLE_SECONDS
+        self._used_at = now
+        if self._connection is None or not _is_alive(self._connection, ask=is_doubtful):
             self.close()
             self._connection = _connect(self._conninfo())
         return self._connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A live connection for reads that need no transaction; raises as `transaction` does."""
+        with typed_errors():
+            yield self.connection()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -58,9 +76,10 @@ class Database:
         Raises the typed error for our own SQLSTATEs, DatabaseUnavailable for a lost
         connection, a time-out or a lost race that the caller may simply repeat.
         """
-        connection = self.connection()
-        with typed_errors(), connection.transaction():
-            yield connection
+        with typed_errors():
+            connection = self.connection()
+            with connection.transaction():
+                yield connection
 
     def close(self) -> None:
         """The connection is closed; the next use opens another."""
@@ -78,6 +97,12 @@ def typed_errors() -> Iterator[None]:
         logger.warning("database unavailable", sqlstate=error.sqlstate)
         raise errors.DatabaseUnavailable(
             "The database did not answer in time. Repeat the request with the same Idempotency-Key."
+        ) from error
+    except psycopg.DataError as error:
+        if error.sqlstate not in UNSTORABLE_TEXT:
+            raise
+        raise errors.InvalidRequest(
+            f"A value can not be stored: {error.diag.message_primary or error}."
         ) from error
     except psycopg.Error as error:
         known = SQLSTATE_ERRORS.get(error.sqlstate or "")
@@ -154,9 +179,11 @@ def _connect(conninfo: str) -> Connection:
         )
 
 
-def _is_alive(connection: Connection) -> bool:
+def _is_alive(connection: Connection, *, ask: bool) -> bool:
     if connection.closed or connection.broken:
         return False
+    if not ask:
+        return True
     try:
         connection.execute("")
     except psycopg.Error:

@@ -160,18 +160,19 @@ def stored_answer(db: Database, operation_id: UUID, *, now: dt.datetime) -> Answ
 
 def standing(db: Database, payment_id: PaymentId, operation_id: UUID) -> Answer:
     """Where an undecided operation stands: 202 with the refund or the payment. Not stored."""
-    connection = db.connection()
-    made = refunds.get(connection, RefundId(operation_id))
-    if made is not None:
-        return answer_for_refund(made)
-    payment = payments.get(connection, payment_id)
+    with db.reading() as connection:
+        made = refunds.get(connection, RefundId(operation_id))
+        if made is not None:
+            return answer_for_refund(made)
+        payment = payments.get(connection, payment_id)
     assert payment is not None, "payments are never deleted"  # noqa: S101 - a trigger's rule
     return to_answer(ACCEPTED, payment_resource(payment))
 
 
 def find_refund(db: Database, refund_id: RefundId, merchant_id: MerchantId, mode: str) -> Refund:
     """The merchant's refund; NotFound for another's."""
-    found = refunds.find(db.connection(), refund_id, merchant_id, mode)
+    with db.reading() as connection:
+        found = refunds.find(connection, refund_id, merchant_id, mode)
     if found is None:
         raise NotFound("There is no such refund.")
     return found

@@ -93,14 +93,16 @@ def require_chargeable(request: PaymentRequest) -> None:
 
 def find(db: Database, payment_id: PaymentId, merchant_id: MerchantId, mode: str) -> Payment:
     """The merchant's payment; NotFound for another's."""
-    return _required(store.find(db.connection(), payment_id, merchant_id, mode))
+    with db.reading() as connection:
+        return _required(store.find(connection, payment_id, merchant_id, mode))
 
 
 def page(
     db: Database, merchant_id: MerchantId, mode: str, *, limit: int, before: PaymentId | None
 ) -> tuple[list[Payment], bool]:
     """One page of the merchant's payments, newest first, and whether there are more."""
-    found = store.page(db.connection(), merchant_id, mode, limit=limit + 1, before=before)
+    with db.reading() as connection:
+        found = store.page(connection, merchant_id, mode, limit=limit + 1, before=before)
     return found[:limit], len(found) > limit
 
 
@@ -109,7 +111,8 @@ def timeline(
 ) -> list[dict[str, Any]]:
     """All that happened to the merchant's payment, in order of time."""
     find(db, payment_id, merchant_id, mode)
-    history = store.history(db.connection(), payment_id, ids.text("pay", payment_id))
+    with db.reading() as connection:
+        history = store.history(connection, payment_id, ids.text("pay", payment_id))
     return [entry | {"at": timestamp(entry["at"])} for entry in history]
 
 

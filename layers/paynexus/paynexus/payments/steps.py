@@ -54,7 +54,8 @@ class Step:
 
 def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Next:
     """The payment's fraud decision is stored; a challenged payment is CHALLENGED."""
-    payment = payments.get(db.connection(), payment_id)
+    with db.reading() as connection:
+        payment = payments.get(connection, payment_id)
     if payment is None:
         raise NotFound("There is no such payment.")
     if payment.status not in CHARGEABLE:

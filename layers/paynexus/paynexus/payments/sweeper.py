@@ -2,10 +2,12 @@
 
 import datetime as dt
 from collections.abc import Callable
+from uuid import UUID
 
 from paynexus.db import Database
 from paynexus.errors import PayNexusError
 from paynexus.gateways.port import Operation
+from paynexus.ids import PaymentId
 from paynexus.observability import count, logger
 from paynexus.payments.steps import Step
 from paynexus.payments.store import payments, refunds
@@ -37,15 +39,16 @@ def sweep(db: Database, run: Runner, *, now: dt.datetime) -> int:
 def abandoned(db: Database, *, now: dt.datetime) -> list[Step]:
     """What to run again, oldest first."""
     before = now - LEFT_ALONE
-    connection = db.connection()
-    steps = []
-    for payment_id, name, operation_id in payments.unfinished(
-        connection, before=before, limit=SWEEP_LIMIT
-    ):
-        if name in (Operation.CAPTURE, Operation.CANCEL) and operation_id is not None:
-            steps.append(Step(payment_id, Operation(name), operation_id))
-        else:
-            steps.append(Step(payment_id, Operation.CHARGE, payment_id))
-    for refund_id, payment_id in refunds.unfinished(connection, before=before, limit=SWEEP_LIMIT):
-        steps.append(Step(payment_id, Operation.REFUND, refund_id))
-    return steps
+    with db.reading() as connection:
+        charges = payments.unfinished(connection, before=before, limit=SWEEP_LIMIT)
+        returns = refunds.unfinished(connection, before=before, limit=SWEEP_LIMIT)
+    steps = [_step_of(*found) for found in charges]
+    return steps + [
+        Step(payment_id, Operation.REFUND, refund_id) for refund_id, payment_id in returns
+    ]
+
+
+def _step_of(payment_id: PaymentId, opened: str | None, operation_id: UUID | None) -> Step:
+    if opened in (Operation.CAPTURE, Operation.CANCEL) and operation_id is not None:
+        return Step(payment_id, Operation(opened), operation_id)
+    return Step(payment_id, Operation.CHARGE, payment_id)

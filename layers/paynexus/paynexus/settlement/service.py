@@ -46,13 +46,17 @@ def settle(db: Database, bank: Bank, *, now: datetime, cutoff: datetime | None =
     """
     cutoff = min(cutoff or now, now)
     run = Run()
-    for position in store.positions(db.connection(), cutoff=cutoff):
+    with db.reading() as connection:
+        positions = store.positions(connection, cutoff=cutoff)
+    for position in positions:
         try:
             _make(db, position, run, cutoff=cutoff, now=now)
         except PayNexusError as error:
             # One merchant's trouble must not keep the others from their money.
             _report_failure(run, error, merchant=ids.text("mer", position.merchant_id))
-    for settlement in store.pending(db.connection(), limit=PENDING_LIMIT):
+    with db.reading() as connection:
+        pending = store.pending(connection, limit=PENDING_LIMIT)
+    for settlement in pending:
         try:
             _instruct(db, bank, settlement, now=now)
         except PayNexusError as error:
@@ -60,7 +64,8 @@ def settle(db: Database, bank: Bank, *, now: datetime, cutoff: datetime | None =
         else:
             run.instructed += 1
     # A bank that says nothing at all shows here: nothing else would.
-    oldest = store.oldest_open_cutoff(db.connection()) or now
+    with db.reading() as connection:
+        oldest = store.oldest_open_cutoff(connection) or now
     lag = max((now - oldest).total_seconds(), 0.0)
     gauge("SettlementLagSeconds", lag, unit=MetricUnit.Seconds)
     logger.info("settlement run", **asdict(run))
@@ -77,9 +82,10 @@ def list_settlements(
 ) -> tuple[list[Settlement], bool]:
     """A page of the merchant's settlements, newest first, and whether there are more."""
     before = _parse(starting_after) if starting_after else None
-    found = store.page(
-        db.connection(), merchant_id=merchant_id, mode=mode, before=before, limit=limit + 1
-    )
+    with db.reading() as connection:
+        found = store.page(
+            connection, merchant_id=merchant_id, mode=mode, before=before, limit=limit + 1
+        )
     return found[:limit], len(found) > limit
 
 
@@ -87,9 +93,9 @@ def settlement(
     db: Database, settlement_id: str, *, merchant_id: MerchantId, mode: str
 ) -> Settlement:
     """The merchant's own settlement of this id; NotFound for anybody else's."""
-    found = store.settlement(
-        db.connection(), _parse(settlement_id), merchant_id=merchant_id, mode=mode
-    )
+    own_id = _parse(settlement_id)
+    with db.reading() as connection:
+        found = store.settlement(connection, own_id, merchant_id=merchant_id, mode=mode)
     if found is None:
         raise NotFound(f"There is no settlement {settlement_id!r}.", param="id")
     return found
@@ -100,7 +106,8 @@ def statement(
 ) -> tuple[Settlement, list[StatementLine]]:
     """The settlement with every entry it pays out; `views` shows them as JSON or CSV."""
     found = settlement(db, settlement_id, merchant_id=merchant_id, mode=mode)
-    return found, store.lines(db.connection(), found.id)
+    with db.reading() as connection:
+        return found, store.lines(connection, found.id)
 
 
 def _make(db: Database, position: Position, run: Run, *, cutoff: datetime, now: datetime) -> None:

@@ -215,7 +215,7 @@ def _payment(kind: str, sequence: int, status: str, **changes: object) -> Fact:
         "refunded": _EUR_0,
         "fee": _EUR_0,
         "capture": "automatic",
-        "payment_method": "tok_approved",
+        "payment_method": "tok_approve",
         "reference": "order-4711",
         "description": "Two coffees and a croissant",
         "customer": {"id": "customer-42", "email": None},

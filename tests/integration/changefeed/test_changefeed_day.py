@@ -1,0 +1,91 @@
+"""A day of real payments, as the bus sees it: every fact in order, valid by its schema."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paynexus import events, ids
+from paynexus.cache import Cache
+from paynexus.db import Database
+from paynexus.events import FACTS
+from paynexus.gateways.port import Operation
+from paynexus.ids import MerchantId, PaymentId
+from paynexus.payments import operations, sweeper
+from tests.flow import Flow
+from tests.integration.changefeed.recording import Drain, RecordingBus
+from tests.sandbox import Sandbox
+
+
+@pytest.fixture(name="flow")
+def _flow(
+    database: Database, cache: Cache, merchant: MerchantId, now: dt.datetime, tmp_path: Path
+) -> Iterator[Flow]:
+    sandbox = Sandbox(tmp_path / "acquirer")
+    sandbox.start()
+    yield Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
+    sandbox.stop()
+
+
+def _refund(flow: Flow, payment_id: PaymentId) -> None:
+    flow.operate(Operation.REFUND, payment_id, operations.refund, amount=400, reason="Cold")
+
+
+def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
+    """Approved and refunded, refused, challenged, blocked, captured by hand, canceled, unknown."""
+    refunded, _ = flow.take(email="ada@example.com")
+    _refund(flow, refunded)
+    kept, _ = flow.take("tok_refund_decline")
+    _refund(flow, kept)
+    declined, _ = flow.take("tok_decline_insufficient_funds")
+    challenged, _ = flow.take(amount=50_001)
+    flow.operate(Operation.CHARGE, challenged, operations.confirm, is_authenticated=True)
+    blocked, _ = flow.take(amount=1_000_001)
+    captured, _ = flow.take(capture="manual")
+    flow.operate(Operation.CAPTURE, captured, operations.capture, amount=600)
+    canceled, _ = flow.take(capture="manual")
+    flow.operate(Operation.CANCEL, canceled, operations.cancel)
+    unknown, _ = flow.take("tok_error_after")
+    sweeper.sweep(flow.database, flow.run, now=flow.now + dt.timedelta(minutes=2))
+    bus = RecordingBus()
+
+    drain(bus)
+
+    facts = [json.loads(entry.detail) for entry in bus.taken]
+    _are_as_promised(facts, [entry.source for entry in bus.taken])
+    assert _story(facts, refunded) == "created completed"
+    assert _story(facts, declined) == "created failed"
+    assert _story(facts, challenged) == "created challenged completed"
+    assert _story(facts, blocked) == "created failed"
+    assert _story(facts, captured) == "created authorized completed"
+    assert _story(facts, canceled) == "created authorized canceled"
+    assert _story(facts, unknown) == "created unknown completed"
+    assert "ada@example.com" not in json.dumps(facts)
+    _is_in_order_and_complete(facts, flow.database)
+    untold = {kind for kind in FACTS if not kind.startswith("settlement.")}
+    assert untold <= {fact["type"] for fact in facts}
+
+
+def _are_as_promised(facts: list[dict[str, Any]], sources: list[str]) -> None:
+    for fact in facts:
+        events.require_valid(fact)
+    assert [FACTS[fact["type"]].topic for fact in facts] == sources
+
+
+def _story(facts: list[dict[str, Any]], payment: PaymentId) -> str:
+    mine = [fact["type"] for fact in facts if fact["object_id"] == ids.text("pay", payment)]
+    return " ".join(kind.split(".")[1] for kind in mine)
+
+
+def _is_in_order_and_complete(facts: list[dict[str, Any]], database: Database) -> None:
+    """Each row of both tables once, and each object's facts by their sequence, from 1 on."""
+    rows = database.connection().execute("SELECT id FROM events UNION ALL SELECT id FROM transfers")
+    assert sorted(ids.text("evt", row[0]) for row in rows) == sorted(fact["id"] for fact in facts)
+    last = dict[str, int]()
+    for fact in facts:
+        one = fact["object_id"]
+        assert fact["sequence"] == last.get(one, 0) + 1
+        last[one] = fact["sequence"]

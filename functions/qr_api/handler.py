@@ -76,6 +76,5 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 
 def _own_code(qr_code_id: str) -> QrCode:
-    principal = runtime.principal(app)
-    merchant_id, mode = principal.merchant_id, principal.mode
-    return service.find(runtime.database(), qr_code_id, merchant_id=merchant_id, mode=mode)
+    who = runtime.principal(app)
+    return service.find(runtime.database(), qr_code_id, merchant_id=who.merchant_id, mode=who.mode)

@@ -1,12 +1,15 @@
 """One reader at a time; whenever it dies, the next goes on from what the bus has taken."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
-from paynexus import changefeed
+from paynexus import changefeed, ids
 from paynexus.changefeed import store
 from paynexus.changefeed.port import Entry
 from paynexus.clock import system_clock
@@ -152,3 +155,29 @@ def test_creating_a_slot_twice_changes_nothing(reader: Connection, slot: str) ->
     """The migration may run at each deployment."""
     assert not changefeed.create_slot(reader, slot)
     assert store.slot_of(reader, slot)
+
+
+@pytest.fixture(name="replicator_url")
+def _replicator_url(database_url: str) -> Iterator[str]:
+    """A login that is no superuser, with no more than the feed needs."""
+    name = f"replicator_{ids.new_id().hex}"
+    role = sql.Identifier(name)
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN REPLICATION PASSWORD 'x'").format(role))
+        admin.execute(sql.SQL("GRANT INSERT ON changefeed_rejects TO {}").format(role))
+        yield make_conninfo(database_url, user=name, password="x")
+        admin.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def test_the_feed_needs_no_superuser(
+    database: Database, merchant: MerchantId, replicator_url: str, slot: str
+) -> None:
+    """The attribute REPLICATION is enough: what else it would use it does without."""
+    written, bus = append_each(database, merchant, 3), RecordingBus()
+    own = Database(lambda: replicator_url)
+
+    changefeed.drain(own.connection(), bus, slot=slot, clock=system_clock)
+    own.close()
+
+    assert written == bus.ids

@@ -104,7 +104,7 @@ def test_a_poison_fact_is_set_aside_and_blocks_nothing(
 ) -> None:
     """Kept whole in its table, once; everything else is told."""
     written = append_each(database, merchant, 5)
-    poison = written[2]
+    poison, reached = written[2], store.positions(reader).flushed
 
     def judge(entries: Sequence[Entry]) -> Sequence[Refusal]:
         return [Refusal(at, code, "no") for at, one in enumerate(entries) if one.id == poison]
@@ -116,7 +116,7 @@ def test_a_poison_fact_is_set_aside_and_blocks_nothing(
 
     assert [(poison, code)] == rejected(database)
     assert {*written} - {poison} == {*bus.ids}
-    assert feed.confirmed == store.positions(reader).flushed
+    assert feed.confirmed >= reached
 
 
 def test_throttling_condemns_nobody(

@@ -65,7 +65,7 @@ class Feed:
         self._slot = slot
         self._clock = clock
         self._deadline = deadline
-        self._snapshot = 0
+        self._snapshot: int | None = 0
         self._failures = 0
         self._strikes: dict[str, int] = {}
         # Facts behind `confirmed` that are dealt with already: their transaction is not whole.
@@ -123,7 +123,7 @@ class Feed:
         wrote since our last one, so that an idle database stays idle.
         """
         positions = store.positions(self._connection)
-        if positions.written != self._snapshot:
+        if self._snapshot not in {positions.written, None}:
             self._snapshot = store.log_snapshot(self._connection)
         return None if positions.flushed == self.confirmed else positions.flushed
 

@@ -205,8 +205,7 @@ def money(amount: dict[str, Any]) -> str:
 
 def verified(verifier: Webhook, request: dict[str, Any]) -> dict[str, Any]:
     """The webhook's event; raises when its signature is wrong."""
-    headers = {name.lower(): value for name, value in request["headers"]}
-    event: dict[str, Any] = verifier.verify(request["body"], headers)
+    event: dict[str, Any] = verifier.verify(request["body"], request["headers"])
     return event
 
 

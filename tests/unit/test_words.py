@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso4217 import Currency
 
-from paynexus import errors, http, ids
+from paynexus import errors, ids, jsontext
 from paynexus.money import EXPONENTS, Money, limit_of
 
 
@@ -100,16 +100,16 @@ def test_ids_grow() -> None:
 def test_json_that_parsers_disagree_about_is_refused(text: str) -> None:
     """Two parties must never read two different payments out of one body."""
     with pytest.raises(errors.InvalidRequest):
-        http.parse_json(text)
+        jsontext.parse(text)
 
 
 def test_a_body_over_64_kilobytes_is_too_large() -> None:
     """Counted in bytes, not characters."""
     with pytest.raises(errors.RequestTooLarge):
-        http.parse_json('"' + "é" * 33_000 + '"')
+        jsontext.parse('"' + "é" * 33_000 + '"')
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_our_own_json_is_read_back(value: object) -> None:
     """What we write, we read."""
-    assert value == http.parse_json(http.to_json(value))
+    assert value == jsontext.parse(jsontext.write(value))

@@ -1,17 +1,19 @@
 """Redis: an accelerator that may vanish at any moment. Nothing here is ever the truth."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any, cast
-
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
-from redis.retry import Retry
+from typing import TYPE_CHECKING, Any, cast
 
 from paynexus.observability import count, logger
+
+# redis is imported at its first use: it costs a tenth of a second that many functions, which
+# import this module for its types, need not pay.
+if TYPE_CHECKING:
+    from redis import Redis
 
 DEADLINE_SECONDS = 0.05
 """No caller waits longer than this for the cache."""
@@ -63,6 +65,8 @@ class Cache:
         """The script's answer, or None when Redis is away. The script runs at most once."""
 
         def call(client: Redis) -> object:
+            from redis.exceptions import NoScriptError  # noqa: PLC0415 - see the imports
+
             try:
                 return client.evalsha(script.digest, len(keys), *keys, *args)
             except NoScriptError:
@@ -73,6 +77,8 @@ class Cache:
     def _try(self, call: Callable[[Redis], object]) -> object:
         if not self._url or self._monotonic() < self._quiet_until:
             return None
+        from redis import RedisError  # noqa: PLC0415 - see the imports
+
         try:
             return call(self._connected())
         except (RedisError, OSError) as error:
@@ -95,6 +101,10 @@ class Cache:
 
 
 def _client(url: str) -> Redis:
+    from redis import Redis  # noqa: PLC0415 - see the imports
+    from redis.backoff import NoBackoff  # noqa: PLC0415 - likewise
+    from redis.retry import Retry  # noqa: PLC0415 - likewise
+
     # redis-py retries ten times by default: a server that accepts and never answers then
     # holds one GET for seconds.
     return Redis.from_url(

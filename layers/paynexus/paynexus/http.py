@@ -1,6 +1,5 @@
 """The HTTP edge: strict bodies in, resources or RFC 9457 problems out, a Request-Id on each."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,17 +10,13 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 from pydantic import BaseModel, ConfigDict
 
-from paynexus import errors, ids
+from paynexus import errors, ids, jsontext
 from paynexus.observability import count, logger
 
-BODY_LIMIT_BYTES = 64 * 1024
-NESTING_LIMIT = 32
-"""Objects and lists inside one another in a request body."""
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_LIMIT = 100
 
 JSON = "application/json"
-PROBLEM_JSON = "application/problem+json"
 
 STATUS_OF: dict[type[errors.PayNexusError], int] = {
     errors.InvalidRequest: 400,
@@ -81,7 +76,7 @@ class Resolver(APIGatewayRestResolver):
                 self.guard(event)
         except errors.PayNexusError as error:
             refusal = problem(error, request_id=self.request_id)
-            headers = {"Content-Type": PROBLEM_JSON, **refusal.headers}
+            headers = {"Content-Type": jsontext.PROBLEM_MEDIA_TYPE, **refusal.headers}
             return {
                 "statusCode": refusal.status_code,
                 "multiValueHeaders": {name: [value] for name, value in headers.items()},
@@ -93,7 +88,7 @@ class Resolver(APIGatewayRestResolver):
 
 def new_resolver() -> Resolver:
     """A resolver that validates strictly and says no in problem+json only."""
-    app = Resolver(enable_validation=True, json_body_deserializer=parse_json)
+    app = Resolver(enable_validation=True, json_body_deserializer=jsontext.parse)
 
     @app.exception_handler(errors.PayNexusError)  # type: ignore[untyped-decorator]  # Powertools'
     def refuse(error: errors.PayNexusError) -> Response[str]:
@@ -117,41 +112,16 @@ def new_resolver() -> Resolver:
     return app
 
 
-def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The value of a JSON text; InvalidRequest for what parsers disagree about.
-
-    Duplicate keys, NaN and infinities, byte order marks and deep nesting are refused: two
-    parties that read them differently would see two different payments.
-    """
-    if not text:
-        raise errors.InvalidRequest("The body is empty; send a JSON object.")
-    if len(text.encode("utf-8", "surrogatepass")) > BODY_LIMIT_BYTES:
-        raise errors.RequestTooLarge(f"The body exceeds {BODY_LIMIT_BYTES} bytes.")
-    _refuse_deep_nesting(text)
-    try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-        text.encode("utf-8")
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (UnicodeError, RecursionError, ValueError) as error:
-        raise errors.InvalidRequest(f"The body is not valid JSON: {error}.") from error
-    return value
-
-
 def reply(
     status: int, resource: object, *, headers: Mapping[str, str] | None = None
 ) -> Response[str]:
     """An answer whose body is `resource` as JSON."""
-    return raw_reply(status, to_json(resource), headers=headers)
+    return raw_reply(status, jsontext.write(resource), headers=headers)
 
 
 def raw_reply(status: int, body: str, *, headers: Mapping[str, str] | None = None) -> Response[str]:
     """An answer whose JSON body goes out byte for byte."""
     return Response(status_code=status, content_type=JSON, body=body, headers=dict(headers or {}))
-
-
-def to_json(value: object) -> str:
-    """JSON as this API writes it everywhere: compact, UTF-8, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def page(items: Sequence[object], *, has_more: bool) -> dict[str, object]:
@@ -177,7 +147,10 @@ def problem(error: errors.PayNexusError, *, request_id: str) -> Response[str]:
     if isinstance(error, (errors.RateLimited, errors.OperationRunning)):
         headers["Retry-After"] = str(error.retry_after)
     return Response(
-        status_code=status, content_type=PROBLEM_JSON, body=to_json(body), headers=headers
+        status_code=status,
+        content_type=jsontext.PROBLEM_MEDIA_TYPE,
+        body=jsontext.write(body),
+        headers=headers,
     )
 
 
@@ -204,32 +177,3 @@ def _unknown_route(app: Resolver) -> errors.PayNexusError:
     if methods:
         return errors.MethodNotAllowed(f"This path answers {', '.join(methods)}.", allow=methods)
     return errors.NotFound("There is no such path.")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise errors.InvalidRequest(f"{twice}: this key stands twice.", param=twice)
-    return value
-
-
-def _refuse_constant(name: str) -> float:
-    raise errors.InvalidRequest(f"{name} is not a JSON value.")
-
-
-def _refuse_deep_nesting(text: str) -> None:
-    depth, in_string, escaped = 0, False, False
-    for character in text:
-        if in_string:
-            in_string = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > NESTING_LIMIT:
-                raise errors.InvalidRequest(f"The body nests deeper than {NESTING_LIMIT} levels.")
-        elif character in "]}":
-            depth -= 1

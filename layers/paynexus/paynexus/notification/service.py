@@ -13,11 +13,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from uuid import UUID
 
-from paynexus import idempotency, ids
+from paynexus import idempotency, ids, jsontext
 from paynexus.clock import Clock
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
-from paynexus.http import to_json
 from paynexus.ids import DeliveryId, EventId
 from paynexus.notification import backoff, store, views, webhook
 from paynexus.notification.endpoints import store as endpoint_store
@@ -142,7 +141,7 @@ def retry(
     owner = Owner(scope.merchant_id, scope.mode)
 
     def act(tx: Connection, _object_id: UUID) -> idempotency.Answer:
-        return idempotency.Answer(202, to_json(_reopen(tx, owner, delivery_id, now=now)), {})
+        return idempotency.Answer(202, jsontext.write(_reopen(tx, owner, delivery_id, now=now)), {})
 
     answer = idempotency.run(
         db, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now, act=act

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from paynexus import http, ids
+from paynexus import ids, jsontext
 from paynexus.idempotency import Answer
 from paynexus.payments.model import Challenge, Failure, Payment, Refund, Status
 
@@ -84,12 +84,14 @@ def refusal(operation: str, failure: Failure) -> Answer:
         "gateway_code": failure.code,
         "safe_new_key": True,
     }
-    return Answer(PAYMENT_REQUIRED, http.to_json(body), {"Content-Type": http.PROBLEM_JSON})
+    return Answer(
+        PAYMENT_REQUIRED, jsontext.write(body), {"Content-Type": jsontext.PROBLEM_MEDIA_TYPE}
+    )
 
 
 def to_answer(status: int, resource: dict[str, Any]) -> Answer:
     """A stored answer with `resource` as its body."""
-    return Answer(status, http.to_json(resource), {})
+    return Answer(status, jsontext.write(resource), {})
 
 
 def timestamp(moment: dt.datetime) -> str:

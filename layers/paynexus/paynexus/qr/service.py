@@ -6,10 +6,9 @@ import secrets
 from dataclasses import replace
 from uuid import UUID
 
-from paynexus import idempotency, ids
+from paynexus import idempotency, ids, jsontext
 from paynexus.db import Connection, Database
 from paynexus.errors import NotFound, QrRefused
-from paynexus.http import to_json
 from paynexus.ids import MerchantId, PaymentId, QrCodeId
 from paynexus.money import Money
 from paynexus.qr import model, store, views
@@ -38,7 +37,7 @@ def issue(
     def act(tx: Connection, code_id: UUID) -> idempotency.Answer:
         code = _signed(order, ring, QrCodeId(code_id), scope=scope, now=now)
         store.insert_code(tx, code)
-        return idempotency.Answer(201, to_json(views.resource(code, now=now)), {})
+        return idempotency.Answer(201, jsontext.write(views.resource(code, now=now)), {})
 
     return idempotency.run(
         db, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now, act=act

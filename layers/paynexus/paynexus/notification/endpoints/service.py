@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from paynexus import ids
+from paynexus import ids, jsontext
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
-from paynexus.http import to_json
 from paynexus.idempotency import Answer, Scope, run
 from paynexus.ids import EndpointId
 from paynexus.notification import store as delivery_store
@@ -167,7 +166,7 @@ def _run_sealed(
 ) -> Answer:
     # The answer holds a secret, so that what is kept of it for replays is sealed too.
     def act_sealed(tx: Connection, object_id: UUID) -> Answer:
-        body = vault.seal(to_json(act(tx, object_id)), owner=scope.merchant_id)
+        body = vault.seal(jsontext.write(act(tx, object_id)), owner=scope.merchant_id)
         return Answer(status, base64.b64encode(body).decode(), {})
 
     kept = run(db, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now, act=act_sealed)

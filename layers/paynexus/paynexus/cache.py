@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +12,8 @@ from paynexus.observability import count, logger
 # redis is imported at its first use: it costs a tenth of a second that many functions, which
 # import this module for its types, need not pay.
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from redis import Redis
 
 DEADLINE_SECONDS = 0.05

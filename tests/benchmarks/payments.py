@@ -1,0 +1,137 @@
+"""A payment below the handlers, in the product's own code: its two commits, and its whole flow."""
+
+from itertools import count
+
+from paynexus import idempotency, ids
+from paynexus.cache import Cache
+from paynexus.clock import system_clock
+from paynexus.db import Connection, Database
+from paynexus.gateways.breaker import Breaker
+from paynexus.gateways.circuit import Policy
+from paynexus.gateways.port import Instruction, Operation, Outcome, Result
+from paynexus.gateways.service import Gateways, GuardedGateway
+from paynexus.idempotency import Scope
+from paynexus.ids import MerchantId, PaymentId
+from paynexus.merchants import service as merchants
+from paynexus.merchants.model import CurrencyFee
+from paynexus.money import Money
+from paynexus.payments import service, steps
+from paynexus.payments.service import PaymentRequest
+from paynexus.payments.steps import Next, Step
+
+DEADLINE_SECONDS = 5.0
+
+SQL_RECORD_APPROVALS = """
+INSERT INTO attempts (
+    id, payment_id, operation, operation_id, number, gateway, reference, amount, currency,
+    outcome, gateway_reference, response, created_at, finished_at
+)
+SELECT uuidv7(), id, 'charge', id, 1, 'instant', 'chg_' || id, amount, currency, 'APPROVED',
+    'ref_' || id, '{}', now(), now()
+FROM transactions WHERE status = 'PENDING'
+"""
+
+
+class InstantGateway:
+    """A gateway that approves at once: what is left is the product's own work."""
+
+    name = "instant"
+
+    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
+        """Approved, within any deadline."""
+        assert deadline_seconds > 0
+        return Result(Outcome.APPROVED, gateway_reference=f"ref_{instruction.reference}")
+
+    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+        """Approved, as it was."""
+        assert deadline_seconds > 0
+        return Result(Outcome.APPROVED, gateway_reference=f"ref_{reference}")
+
+    def is_healthy(self) -> bool:
+        """Always."""
+        return True
+
+
+class Till:
+    """Takes payments as the deployed functions do, on a connection of its own."""
+
+    def __init__(self, database: Database, cache: Cache) -> None:
+        self.database = database
+        self.cache = cache
+        # The rate is the gateway's to limit, not what is measured here.
+        policy = Policy(calls_per_second=100_000, burst=100_000)
+        breaker = Breaker(cache, gateway=InstantGateway.name, policy=policy)
+        self._gateways = Gateways({"test": GuardedGateway(InstantGateway(), breaker=breaker)})
+        self._numbers = count()
+        self._run = ids.new_id().hex
+
+    def accept(self, merchant_id: MerchantId) -> PaymentId:
+        """The first commit: key, payment, reservation, event."""
+        key = f"{self._run}-{next(self._numbers)}"
+        request = PaymentRequest(
+            Money(1999, "EUR"),
+            f"tok_approve_{key}",
+            reference=key,
+            description="A benchmark's payment",
+        )
+        accepted = service.accept(
+            self.database,
+            self.cache,
+            Scope(merchant_id, "test", "POST /payments", key),
+            request,
+            fingerprint=idempotency.fingerprint_of("/payments", key),
+            now=system_clock(),
+        )
+        return accepted.payment_id
+
+    def finish(self, payment_id: PaymentId) -> None:
+        """The second commit: status, posting, fee, stored answer, event."""
+        step = Step(payment_id, Operation.CHARGE, payment_id)
+        status = steps.finish(self.database, step, blocked=False, now=system_clock())
+        assert status == "COMPLETED", status
+
+    def take(self, merchant_id: MerchantId) -> PaymentId:
+        """The whole flow: accepted, scored, charged through the circuit, finished."""
+        payment_id = self.accept(merchant_id)
+        self.score(payment_id)
+        self.charge(payment_id)
+        self.finish(payment_id)
+        return payment_id
+
+    def score(self, payment_id: PaymentId) -> None:
+        """The fraud decision is stored: ALLOW."""
+        verdict = steps.score(self.database, payment_id, now=system_clock())
+        assert verdict is Next.ALLOW, verdict
+
+    def charge(self, payment_id: PaymentId) -> None:
+        """The attempt is recorded before and after the call: APPROVED."""
+        outcome = steps.call_gateway(
+            self.database,
+            self._gateways,
+            Step(payment_id, Operation.CHARGE, payment_id),
+            clock=system_clock,
+            deadline_seconds=DEADLINE_SECONDS,
+        )
+        assert outcome is Outcome.APPROVED, outcome
+
+
+def onboard(database: Database, cache: Cache, number: int) -> list[MerchantId]:
+    """So many merchants exist, with a fee, which the cache knows."""
+    found = []
+    for index in range(number):
+        merchant_id = merchants.onboard(
+            database,
+            name=f"Merchant {index}",
+            email=f"owner-{index}@example.com",
+            country="DE",
+            fees=[CurrencyFee("EUR", 150, 25)],
+            payout_accounts=[],
+        )
+        merchants.fees_of(database, cache, merchant_id, "EUR")
+        found.append(merchant_id)
+    return found
+
+
+def record_approvals(connection: Connection) -> None:
+    """Every pending payment has an approved charge on record, as charge_gateway leaves it."""
+    connection.execute(SQL_RECORD_APPROVALS)

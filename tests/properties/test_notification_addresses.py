@@ -98,6 +98,11 @@ HOSTILE_URLS = [
     "https://[::1/",
     "https://169.254.169.254/latest/meta-data/",
     "https://" + "a" * 2048 + ".example/",
+    "https://" + "a" * 64 + ".example/",
+    "https://" + "a." * 127 + "example/",
+    "https://merchant..example/",
+    "https://.example/",
+    "https://[v1.fe80::a]/",
 ]
 
 
@@ -129,6 +134,18 @@ def test_what_is_public_here_is_global_to_python_and_allowed_by_another_guard(
         assert ssrfguard.Policy().permits_address(address)
 
 
+def test_no_block_of_another_guard_has_a_public_end() -> None:
+    """Sixty ranges of the registries, first and last address of each."""
+    ends = [end for block in ssrfguard.DEFAULT_DENIED.blocks for end in _ends(block)]
+
+    assert len(ends) >= 100
+    assert [end for end in ends if is_public(end)] == []
+
+
+def _ends(block: ssrfguard.Block) -> list[IPv4Address | IPv6Address]:
+    return [block.network[0], block.network[-1]]
+
+
 @given(st.sampled_from(REFUSED).flatmap(lambda network: st.ip_addresses(network=network)))
 def test_no_address_of_a_refused_range_is_public(address: IPv4Address | IPv6Address) -> None:
     """Not its first, not its last, none between."""
@@ -146,6 +163,18 @@ def test_hostile_url_is_refused_at_registration(url: str) -> None:
     """The merchant learns at once what would never be delivered."""
     with pytest.raises(AddressRefused):
         require_usable(url, networks=())
+
+
+@given(st.text(max_size=40), st.text(max_size=20))
+def test_any_url_is_judged_without_surprise(rest: str, path: str) -> None:
+    """Whatever is registered can be sent to: no other error than a refusal ever comes up."""
+    url = f"https://{rest}/{path}"
+    try:
+        require_usable(url, networks=())
+        target = target_of(url, networks=(), resolve=lambda *_: ["8.8.8.8"])
+    except AddressRefused:
+        return
+    target.host.encode("idna")
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost"])

@@ -5,6 +5,7 @@ name is resolved once and the socket is opened to the very address that was chec
 answer of the name server (DNS rebinding) is never asked for.
 """
 
+import re
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ type Network = IPv4Network | IPv6Network
 type Resolve = Callable[[str, int], Sequence[str]]
 
 URL_LENGTH_MAX = 2048
+HOST_LENGTH_MAX = 253
+HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 REFUSED = tuple(
     ip_network(text)
@@ -145,7 +148,7 @@ def _split(url: str) -> SplitResult:
 def _require_shape(parts: SplitResult, port: int | None) -> None:
     if parts.scheme not in DEFAULT_PORTS:
         raise AddressRefused("use an https URL")
-    if not parts.hostname or "%" in parts.netloc:
+    if not _is_host(parts.hostname or ""):
         raise AddressRefused("the URL needs a plain host name or address")
     if "@" in parts.netloc:
         raise AddressRefused("the URL must not hold a user name or password")
@@ -153,6 +156,12 @@ def _require_shape(parts: SplitResult, port: int | None) -> None:
         raise AddressRefused("the URL must not hold a fragment")
     if port == 0:
         raise AddressRefused("port 0 can't be connected to")
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        return "%" not in host and _literal(host) is not None
+    return len(host) <= HOST_LENGTH_MAX and HOST.fullmatch(host) is not None
 
 
 def _literal(host: str) -> Address | None:

@@ -45,6 +45,23 @@ def test_a_running_part_is_kept(started: ExitStack, tmp_path: Path) -> None:
     assert answers == [True, False]
 
 
+def test_another_terminal_keeps_what_runs(
+    started: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a part is started with does not hang on whose shell asks."""
+    layout = Layout(state=tmp_path)
+    started.callback(parts.stop, layout, "webhook_sink")
+
+    answers = []
+    for terminal in ("xterm", "screen"):
+        monkeypatch.setenv("TERM", terminal)
+        monkeypatch.setenv("PATH", f"/{terminal}", prepend=":")
+        answers.append(parts.keep(layout, parts.webhook_sink(layout)))
+
+    assert answers == [True, False]
+    assert parts.ministack(layout).environment.get("TERM") is None
+
+
 def test_a_part_that_is_described_otherwise_is_started_anew(
     started: ExitStack, tmp_path: Path
 ) -> None:

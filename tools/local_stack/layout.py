@@ -90,15 +90,18 @@ class Layout:
             for name, value in _inherited().items()
             if not name.startswith(("AWS_", "SAM_", "PYTHON", "PAYNEXUS_"))
         }
+        path = f"{VIRTUAL_ENVIRONMENT / 'bin'}:{inherited.get('PATH', '/usr/bin:/bin')}"
+        return {**inherited, "PATH": path, **self.own_environment()}
+
+    def own_environment(self) -> dict[str, str]:
+        """The part of it that says which stack this is; the rest differs between terminals."""
         nowhere = str(self.state / "no-such-aws-file")
         return {
-            **inherited,
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_CONFIG_FILE": nowhere,
             "AWS_SHARED_CREDENTIALS_FILE": nowhere,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "PATH": f"{VIRTUAL_ENVIRONMENT / 'bin'}:{inherited.get('PATH', '/usr/bin:/bin')}",
             "PYTHONUNBUFFERED": "1",
         }
 

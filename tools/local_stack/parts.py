@@ -21,7 +21,10 @@ READY_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program of the stack; one without a port is ready as soon as it runs."""
+    """A program of the stack; one without a port is ready as soon as it runs.
+
+    `environment` is its own: it sees the terminal's as well, but is the same part in each.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -44,7 +47,7 @@ def ministack(layout: Layout) -> Part:
     """AWS on loopback. It keeps all it knows in memory: a new process is an empty account."""
     home = layout.state / "ministack"
     environment = {
-        **layout.environment(),
+        **layout.own_environment(),
         "GATEWAY_PORT": str(layout.port("ministack")),
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,
@@ -103,7 +106,7 @@ def mock_bank(layout: Layout) -> Part:
             "--quiet",
             *(word for pair in options.items() for word in pair),
         ),
-        environment=layout.environment(),
+        environment=layout.own_environment(),
         port=port,
         health="/",
     )
@@ -119,7 +122,7 @@ def _tool(layout: Layout, name: str, *options: str, port: int | None = None) -> 
     return Part(
         name=name,
         command=(_python(), "-m", f"tools.{name}", *options),
-        environment=layout.environment(),
+        environment=layout.own_environment(),
         port=port,
     )
 
@@ -148,7 +151,7 @@ def keep(layout: Layout, part: Part, *, before: Callable[[], None] | None = None
             part.command,
             pid_file=pid_file,
             log=layout.log(part.name),
-            environment=part.environment,
+            environment={**layout.environment(), **part.environment},
             directory=REPOSITORY,
         )
 

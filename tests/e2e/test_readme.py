@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def test_the_tour_goes_as_the_readme_says(stack: Stack, merchant: Client, tmp_pa
     """Taken by a merchant of its own, so that the sums shown are the sums said."""
     # Whoever comes first pays for every cold start.
     assert merchant.settle("/payments", _ORDER).status == 201
-    newcomer = stack.merchant("Reader")
+    newcomer = stack.merchant(f"Reader {secrets.token_hex(6)}")
     credentials = {"client_id": newcomer.client_id, "client_secret": newcomer.client_secret}
     (tmp_path / "stack.json").write_text(json.dumps(stack.described | credentials))
     commands = _commands()

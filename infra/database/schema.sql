@@ -1214,6 +1214,14 @@ CREATE VIEW audit.captured_amount_differs_from_the_ledger AS
      JOIN transfers t ON (((t.pending_id = p.transfer_id) AND (t.state = 'post'::text))))
   WHERE (p.captured_amount <> t.amount);
 
+CREATE VIEW audit.challenged_payment_was_charged_without_proof AS
+ SELECT a.payment_id,
+    a.id AS attempt_id
+   FROM ((attempts a
+     JOIN fraud_decisions d ON ((d.payment_id = a.payment_id)))
+     JOIN transactions p ON ((p.id = a.payment_id)))
+  WHERE ((a.operation = 'charge'::text) AND (d.verdict = 'CHALLENGE'::text) AND (p.challenge <> 'authenticated'::text));
+
 CREATE VIEW audit.completed_payment_has_no_approved_charge AS
  SELECT id AS payment_id
    FROM transactions p
@@ -1371,6 +1379,14 @@ CREATE VIEW audit.payment_was_charged_twice AS
   WHERE ((operation = 'charge'::text) AND (outcome = 'APPROVED'::text))
   GROUP BY payment_id
  HAVING (count(*) > 1);
+
+CREATE VIEW audit.payment_was_charged_without_a_decision AS
+ SELECT payment_id,
+    id AS attempt_id
+   FROM attempts a
+  WHERE ((operation = 'charge'::text) AND (NOT (EXISTS ( SELECT
+           FROM fraud_decisions d
+          WHERE (d.payment_id = a.payment_id)))));
 
 CREATE VIEW audit.payout_transfer_belongs_to_no_settlement AS
  SELECT id,

@@ -77,6 +77,9 @@ SELECT created_at, 'attempt', operation || '.' || lower(coalesce(outcome, 'runni
         'code', code)
 FROM attempts WHERE payment_id = %(id)s
 UNION ALL
+SELECT created_at, 'fraud_decision', lower(verdict), reasons
+FROM fraud_decisions WHERE payment_id = %(id)s
+UNION ALL
 SELECT created_at, 'transfer', kind || '.' || state,
     jsonb_build_object('amount', amount, 'currency', currency)
 FROM transfers WHERE transaction_id = %(id)s

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -40,7 +41,8 @@ def main() -> int:
     ]
     sys.stdout.write(figures.table("The run", last))
     figures.write(options.output, [*found[1:], *last])
-    sys.stdout.writelines(f"{violation}\n" for violation in violations)
+    for rule, rows in Counter(violation.rule for violation in violations).items():
+        sys.stdout.write(f"  {rule}: {rows} or more\n")
     return 1 if violations else 0
 
 

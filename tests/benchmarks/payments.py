@@ -22,13 +22,20 @@ from paynexus.payments.steps import Next, Step
 DEADLINE_SECONDS = 5.0
 
 SQL_RECORD_APPROVALS = """
+WITH waiting AS (
+    SELECT * FROM transactions WHERE status = 'PENDING'
+), decisions AS (
+    INSERT INTO fraud_decisions
+        (payment_id, merchant_id, mode, verdict, reasons, signals, created_at)
+    SELECT id, merchant_id, mode, 'ALLOW', '[]', '{}', now() FROM waiting
+)
 INSERT INTO attempts (
     id, payment_id, operation, operation_id, number, gateway, reference, amount, currency,
     outcome, gateway_reference, response, created_at, finished_at
 )
 SELECT uuidv7(), id, 'charge', id, 1, 'instant', 'chg_' || id, amount, currency, 'APPROVED',
     'ref_' || id, '{}', now(), now()
-FROM transactions WHERE status = 'PENDING'
+FROM waiting
 """
 
 
@@ -133,5 +140,5 @@ def onboard(database: Database, cache: Cache, number: int) -> list[MerchantId]:
 
 
 def record_approvals(connection: Connection) -> None:
-    """Every pending payment has an approved charge on record, as charge_gateway leaves it."""
+    """Every pending payment is allowed and charged on record, as the steps between leave it."""
     connection.execute(SQL_RECORD_APPROVALS)

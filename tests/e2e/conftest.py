@@ -1,0 +1,61 @@
+"""The deployed stack: one for all tests, nothing about it mocked."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import Client
+from tests.e2e.facts import BusRecorder
+from tests.e2e.stack import Stack, run_tool
+from tests.e2e.waiting import eventually
+
+# Read before a fixture hides the developer's environment from the product.
+GIVEN = os.environ.get("PAYNEXUS_E2E_STATE_DIR")  # noqa: TID251 - the tests' edge
+LAST = "test_crashes.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Crashes come last: whoever follows one pays for every cold start again."""
+    items.sort(key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of this run alone, or the one that PAYNEXUS_E2E_STATE_DIR names."""
+    state = Path(GIVEN).resolve() if GIVEN else tmp_path_factory.mktemp("stack")
+    try:
+        if not (state / "stack.json").exists():
+            run_tool(state, "up")
+        yield Stack(state)
+    finally:
+        if not GIVEN:
+            run_tool(state, "down")
+
+
+@pytest.fixture(scope="module")
+def merchant(stack: Stack) -> Iterator[Client]:
+    """A merchant whom nobody else knows; its fees are 1.5 % and 25 cents."""
+    client = stack.merchant(f"Merchant {secrets.token_hex(6)}")
+    # The first request after a deployment finds no worker running.
+    eventually(lambda: client.ask_token().status == 200, what="the API issues tokens")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def stranger(stack: Stack) -> Iterator[Client]:
+    """Another merchant."""
+    client = stack.merchant(f"Stranger {secrets.token_hex(6)}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def recorder(stack: Stack) -> Iterator[BusRecorder]:
+    """What the bus carries while the module's tests run."""
+    recorder = BusRecorder(stack, f"e2e-{secrets.token_hex(6)}")
+    yield recorder
+    recorder.close()

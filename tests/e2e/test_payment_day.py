@@ -1,0 +1,278 @@
+"""A merchant's day on the deployed stack, each part of it on its own."""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import png
+import pytest
+import urllib3
+import zxingcpp
+
+from tests.e2e.client import Answer, Client, card
+from tests.e2e.facts import require_order, verified
+from tests.e2e.stack import Stack
+from tests.e2e.waiting import eventually
+from tests.e2e.webhooks import Endpoint, listen
+
+pytestmark = pytest.mark.e2e
+
+DAYS_TO_THE_STATEMENT = 4
+"""Over the longest weekend of the bank's calendar."""
+
+
+@pytest.fixture(scope="module")
+def endpoint(stack: Stack, merchant: Client) -> Endpoint:
+    """Where this module's merchant is told of everything."""
+    return listen(stack, merchant)
+
+
+@pytest.fixture
+def seller(stack: Stack) -> Iterator[Client]:
+    """A merchant whose books are empty when the test begins."""
+    client = stack.merchant(f"Seller {secrets.token_hex(6)}")
+    yield client
+    client.close()
+
+
+def test_client_credentials_buy_a_token_that_the_published_keys_verify(merchant: Client) -> None:
+    token = merchant.ask_token()
+    keys = merchant.raw("GET", "/.well-known/jwks.json")
+
+    assert token.json["token_type"] == "Bearer"
+    assert token.json["expires_in"] == 900
+    [key] = keys.json["keys"]
+    assert (key["kty"], key["crv"], key["use"]) == ("EC", "P-256", "sig")
+    assert merchant.raw("GET", "/health").json == {"status": "ok"}
+
+
+def test_a_payment_is_approved_and_its_repetition_answered_byte_for_byte(
+    merchant: Client,
+) -> None:
+    key, method = secrets.token_hex(12), card()
+
+    first = merchant.pay(1250, key=key, payment_method=method)
+    again = merchant.pay(1250, key=key, payment_method=method)
+
+    payment = first.json
+    assert (first.status, payment["status"]) == (201, "COMPLETED")
+    assert payment["captured"] == {"amount": 1250, "currency": "EUR"}
+    assert payment["fee"] == {"amount": 19 + 25, "currency": "EUR"}
+    assert (again.status, again.body) == (first.status, first.body)
+    assert (first.is_replay, again.is_replay) == (False, True)
+    assert merchant.get(f"/payments/{payment['id']}").json == payment
+
+
+def test_a_key_does_not_stand_for_two_payments(merchant: Client) -> None:
+    key, method = secrets.token_hex(12), card()
+    merchant.pay(1250, key=key, payment_method=method)
+
+    other = merchant.pay(1251, key=key, payment_method=method)
+
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_payment_is_declined(merchant: Client) -> None:
+    answer = merchant.pay(1250, payment_method=card("decline_insufficient_funds"))
+
+    assert (answer.status, answer.json["status"]) == (201, "FAILED")
+    assert answer.json["failure"]["code"] == "insufficient_funds"
+    assert answer.json["captured"]["amount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("authentication", "status"), [("authenticated", "COMPLETED"), ("failed", "FAILED")]
+)
+def test_a_large_payment_is_challenged_and_goes_as_the_answer_goes(
+    merchant: Client, authentication: str, status: str
+) -> None:
+    challenged = merchant.pay(60_000)
+    path = f"/payments/{challenged.json['id']}"
+    assert (challenged.status, challenged.json["status"]) == (202, "CHALLENGED")
+    assert challenged.json["next_action"]["confirm_path"] == f"/v1{path}/confirm"
+
+    answer = merchant.post(f"{path}/confirm", {"authentication": authentication})
+
+    assert (answer.status, answer.json["status"]) == (200, status)
+    assert merchant.get(path).json["status"] == status
+
+
+def test_a_huge_payment_is_blocked_before_any_gateway_hears_of_it(
+    stack: Stack, merchant: Client
+) -> None:
+    answer = merchant.pay(2_000_000)
+
+    assert (answer.status, answer.json["status"]) == (201, "FAILED")
+    assert answer.json["failure"]["code"] == "fraud_blocked"
+    assert stack.charge(answer.json["id"]) is None
+
+
+def test_an_authorized_payment_is_captured_in_part(stack: Stack, merchant: Client) -> None:
+    authorized = merchant.pay(5000, capture="manual")
+    path = f"/payments/{authorized.json['id']}"
+    assert (authorized.status, authorized.json["status"]) == (201, "AUTHORIZED")
+
+    answer = merchant.post(f"{path}/capture", {"amount": 2000})
+
+    assert (answer.status, answer.json["status"]) == (200, "COMPLETED")
+    assert answer.json["captured"]["amount"] == 2000
+    charge = stack.charge(authorized.json["id"])
+    assert charge is not None
+    assert charge["captured"] == 2000
+
+
+def test_an_authorized_payment_is_canceled(stack: Stack, merchant: Client) -> None:
+    authorized = merchant.pay(5000, capture="manual")
+    path = f"/payments/{authorized.json['id']}"
+
+    answer = merchant.post(f"{path}/cancel")
+
+    assert (answer.status, answer.json["status"]) == (200, "CANCELED")
+    charge = stack.charge(authorized.json["id"])
+    assert charge is not None
+    assert charge["canceled"]
+    assert merchant.post(f"{path}/capture").json["code"] == "invalid_state"
+
+
+def test_a_payment_is_refunded_in_parts_and_never_beyond(merchant: Client) -> None:
+    path = f"/payments/{merchant.pay(3000).json['id']}"
+
+    part = merchant.post(f"{path}/refunds", {"amount": 1000, "reason": "one was broken"})
+    rest = merchant.post(f"{path}/refunds")
+    more = merchant.post(f"{path}/refunds", {"amount": 1})
+
+    assert [part.status, rest.status, more.status] == [201, 201, 400]
+    assert [part.json["amount"]["amount"], rest.json["amount"]["amount"]] == [1000, 2000]
+    assert part.json["status"] == rest.json["status"] == "COMPLETED"
+    assert merchant.get(f"/refunds/{part.json['id']}").json == part.json
+    assert merchant.get(path).json["refunded"]["amount"] == 3000
+
+
+def test_a_qr_code_is_issued_drawn_scanned_and_spent_once(merchant: Client) -> None:
+    code = merchant.post("/qr-codes", {"amount": 700, "currency": "EUR", "reference": "table 4"})
+    assert code.status == 201, code
+    path = f"/qr-codes/{code.json['id']}"
+    svg = merchant.get(f"{path}/image", accept="image/svg+xml")
+    picture = merchant.get(f"{path}/image", accept="image/png")
+    assert ET.fromstring(svg.body).tag.endswith("svg")  # noqa: S314 - our own picture
+
+    scan = merchant.post("/qr-codes/scan", {"payload": _read(picture)})
+    token = scan.json["qr_code"]
+    paid = merchant.pay(700, qr_code=token)
+    second = merchant.pay(700, qr_code=token)
+
+    assert scan.json["amount"] == {"amount": 700, "currency": "EUR"}
+    assert paid.json["status"] == "COMPLETED"
+    assert paid.json["qr_code"] == code.json["id"]
+    assert (second.status, second.json["code"]) == (422, "qr_spent")
+    assert merchant.get(path).json["payment"] == paid.json["id"]
+
+
+def test_webhooks_tell_of_a_payment_signed_and_in_order(
+    stack: Stack, merchant: Client, endpoint: Endpoint
+) -> None:
+    payment = merchant.pay(1250).json
+    merchant.post(f"/payments/{payment['id']}/refunds", {"amount": 250})
+
+    def told() -> list[dict[str, Any]]:
+        heard = [verified(request, endpoint.secret) for request in stack.webhooks(endpoint.path)]
+        about = [one for one in heard if payment["id"] in {one["object_id"], _of(one)}]
+        assert len(about) >= 4, [one["type"] for one in about]
+        return about
+
+    about = eventually(told, what="four webhooks")
+
+    assert [one["type"] for one in about if one["object_id"] == payment["id"]] == [
+        "payment.created.v1",
+        "payment.completed.v1",
+    ]
+    assert [one["type"] for one in about if one["object_id"] != payment["id"]] == [
+        "refund.created.v1",
+        "refund.completed.v1",
+    ]
+    require_order(about)
+    assert merchant.get(f"/events/{about[0]['id']}").json == about[0]
+
+
+def test_a_timeline_tells_all_that_happened_to_a_payment(merchant: Client) -> None:
+    payment = merchant.pay(1250).json["id"]
+
+    entries = merchant.get(f"/payments/{payment}/timeline").json["data"]
+
+    told = [(entry["entry"], entry["what"]) for entry in entries]
+    for expected in [
+        ("event", "payment.created.v1"),
+        ("event", "payment.completed.v1"),
+        ("attempt", "charge.approved"),
+    ]:
+        assert told.count(expected) == 1, told
+    assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
+    assert {kind for kind, _ in told} == {"event", "attempt", "transfer"}
+
+
+def test_what_was_earned_is_on_the_balance_and_then_paid_by_the_bank(
+    stack: Stack, seller: Client
+) -> None:
+    endpoint = listen(stack, seller)
+    sold = seller.pay(10_000).json["id"]
+    seller.pay(5000, payment_method=card("decline_stolen"))
+    seller.pay(3000, capture="manual")
+    seller.post(f"/payments/{sold}/refunds", {"amount": 2000})
+    earned = 10_000 - (150 + 25) - 2000
+    assert _balance(seller) == {"posted": earned, "pending": 3000, "available": earned}
+
+    stack.invoke("settle_merchants")
+
+    [settlement] = seller.get("/settlements").json["data"]
+    assert settlement["amount"] == {"amount": earned, "currency": "EUR"}
+    assert _balance(seller) == {"posted": 0, "pending": 3000, "available": 0}
+    path = f"/settlements/{settlement['id']}"
+    statement = seller.get(f"{path}/statement").json
+    assert sorted(line["amount"]["amount"] for line in statement["lines"]) == [-2000, -175, 10_000]
+    _require_paid(stack, seller, path)
+    require_settlement_webhooks(stack, endpoint, settlement["id"])
+    assert stack.violations() == 0
+
+
+def require_settlement_webhooks(stack: Stack, endpoint: Endpoint, settlement: str) -> None:
+    """The merchant was told that its settlement was instructed, and that it was paid."""
+
+    def told() -> list[str]:
+        heard = [verified(request, endpoint.secret) for request in stack.webhooks(endpoint.path)]
+        types = [one["type"] for one in heard if one["object_id"] == settlement]
+        assert types == ["settlement.instructed.v1", "settlement.paid.v1"], types
+        return types
+
+    eventually(told, what="settlement webhooks")
+
+
+def _require_paid(stack: Stack, seller: Client, path: str) -> None:
+    eventually(
+        lambda: seller.get(path).json["status"] == "ACCEPTED", what="the bank took the order"
+    )
+    with urllib3.PoolManager(retries=False) as http:
+        url = f"{stack.described['bank_url']}/_mock/advance?days={DAYS_TO_THE_STATEMENT}"
+        answer = http.request("POST", url)
+    assert answer.status == 200, answer.data
+    eventually(lambda: seller.get(path).json["status"] == "PAID", what="the bank paid")
+
+
+def _balance(merchant: Client) -> dict[str, int]:
+    [balance] = merchant.get("/balances").json["data"]
+    return {name: balance[name]["amount"] for name in ("posted", "pending", "available")}
+
+
+def _of(envelope: dict[str, Any]) -> str | None:
+    payment: str | None = envelope["data"].get("payment")
+    return payment
+
+
+def _read(answer: Answer) -> str:
+    assert answer.headers["Content-Type"] == "image/png"
+    width, height, rows, _ = png.Reader(bytes=answer.body).asRGB8()
+    # Red alone is enough: the picture is black and white.
+    pixels = b"".join(bytes(row[::3]) for row in rows)
+    [found] = zxingcpp.read_barcodes(memoryview(pixels).cast("B", shape=[height, width]))
+    text: str = found.text
+    return text

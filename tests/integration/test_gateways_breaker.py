@@ -68,8 +68,9 @@ def test_counting_locally_and_each_change_of_state_are_metrics(
     _open(breaker, at=0)
     printed = capsys.readouterr().out
 
-    assert printed.count('"CircuitCountedLocally"') == 2  # its definition and its value
-    assert printed.count('"CircuitOpened"') == 2
+    # Its definition and its value, for the gateway and in total.
+    assert printed.count('"CircuitCountedLocally"') == 4
+    assert printed.count('"CircuitOpened"') == 4
 
 
 def test_redis_lost_between_question_and_report_is_reported_locally(

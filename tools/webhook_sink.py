@@ -27,6 +27,8 @@ from urllib.parse import parse_qs, urlsplit
 
 HOST = "127.0.0.1"
 BODY_MAX_BYTES = 1_000_000
+DISCARD_MAX_BYTES = 20 * BODY_MAX_BYTES
+DISCARD_PART_BYTES = 65_536
 SOCKET_TIMEOUT_SECONDS = 30
 
 
@@ -103,6 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("content-length") or ""
         if not length.isdigit() or int(length) > BODY_MAX_BYTES:
             self.close_connection = True
+            self._discard(int(length) if length.isdigit() else 0)
             self._answer(413, {"error": f"send a Content-Length up to {BODY_MAX_BYTES}"})
             return
         body = self.rfile.read(int(length)).decode(errors="replace")
@@ -130,6 +133,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited name
         """Nothing is logged: GET /requests tells more."""
+
+    def _discard(self, length: int) -> None:
+        # Who is still sending would see a broken connection instead of the refusal.
+        left = min(length, DISCARD_MAX_BYTES)
+        while left > 0 and (part := self.rfile.read(min(left, DISCARD_PART_BYTES))):
+            left -= len(part)
 
     def _answer(self, status: int, content: object, *, retry_after: int | None = None) -> None:
         body = json.dumps(content, ensure_ascii=False).encode()

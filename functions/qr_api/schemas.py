@@ -1,8 +1,8 @@
 """What QR requests look like."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from paynexus import http
 from paynexus.money import EXPONENTS, limit_of
@@ -20,8 +20,9 @@ def _known_currency(currency: str) -> str:
 class QrCodeOrder(http.Strict):
     """A code to be made; without `amount` the customer chooses it."""
 
-    amount: Annotated[int, Field(gt=0)] | None = None
+    # Before the amount, whose limit it decides: fields are judged in this order.
     currency: Annotated[str, AfterValidator(_known_currency)]
+    amount: Annotated[int, Field(gt=0)] | None = None
     reference: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = None
     expires_in: Annotated[
         int,
@@ -32,11 +33,13 @@ class QrCodeOrder(http.Strict):
         ),
     ] = int(LIFETIME.total_seconds())
 
-    @model_validator(mode="after")
-    def _within_limit(self) -> Self:
-        if self.amount is not None and self.amount > limit_of(self.currency):
-            raise ValueError(f"amount: at most {limit_of(self.currency)} in {self.currency}")
-        return self
+    @field_validator("amount")
+    @classmethod
+    def _within_limit(cls, amount: int | None, info: ValidationInfo) -> int | None:
+        currency = info.data.get("currency")
+        if amount is not None and currency is not None and amount > limit_of(currency):
+            raise ValueError(f"at most {limit_of(currency)} in {currency}")
+        return amount
 
 
 class ScanOrder(http.Strict):

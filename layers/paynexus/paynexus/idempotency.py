@@ -20,6 +20,7 @@ from paynexus.db import Connection, Database
 from paynexus.errors import IdempotencyKeyMissing, IdempotencyKeyReused, OperationRunning
 from paynexus.ids import MerchantId
 
+KEY_HEADER = "Idempotency-Key"
 KEY_LENGTH_LIMIT = 255
 KEPT = dt.timedelta(days=30)
 """How long a key answers with what happened under it."""
@@ -102,14 +103,16 @@ def key_of(headers: Mapping[str, str]) -> str:
     if given is None:
         raise IdempotencyKeyMissing(
             "Send an Idempotency-Key header: any text of your own that names this request, "
-            "such as a UUID. Repeating the request with it never acts twice."
+            "such as a UUID. Repeating the request with it never acts twice.",
+            param=KEY_HEADER,
         )
     key = given.strip()
     if len(key) > 1 and key.startswith('"') and key.endswith('"'):
         key = key[1:-1]
     if not 1 <= len(key) <= KEY_LENGTH_LIMIT or not all(" " <= c <= "~" for c in key):
         raise IdempotencyKeyMissing(
-            f"An Idempotency-Key is 1 to {KEY_LENGTH_LIMIT} printable ASCII characters."
+            f"An Idempotency-Key is 1 to {KEY_LENGTH_LIMIT} printable ASCII characters.",
+            param=KEY_HEADER,
         )
     return key
 

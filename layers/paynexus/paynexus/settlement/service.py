@@ -97,7 +97,7 @@ def settlement(
     with db.reading() as connection:
         found = store.settlement(connection, own_id, merchant_id=merchant_id, mode=mode)
     if found is None:
-        raise NotFound(f"There is no settlement {settlement_id!r}.", param="id")
+        raise NotFound("There is no such settlement.")
     return found
 
 
@@ -211,4 +211,4 @@ def _parse(settlement_id: str) -> SettlementId:
     try:
         return SettlementId(ids.parse("set", settlement_id))
     except ValueError:
-        raise NotFound(f"There is no settlement {settlement_id!r}.", param="id") from None
+        raise NotFound("There is no such settlement.") from None

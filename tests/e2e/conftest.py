@@ -19,7 +19,9 @@ LAST = "test_crashes.py"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Crashes come last: whoever follows one pays for every cold start again."""
-    items.sort(key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent)
+    items.sort(
+        key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent
+    )
 
 
 @pytest.fixture(scope="session")

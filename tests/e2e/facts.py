@@ -63,9 +63,7 @@ class BusRecorder:
         )
         arn = f"arn:aws:sqs:{self.stack.described['region']}:{ACCOUNT}:{self.name}.fifo"
         target = {"Id": "all", "Arn": arn, "SqsParameters": {"MessageGroupId": "all"}}
-        answer = self._events.put_targets(
-            Rule=self.name, EventBusName=self._bus, Targets=[target]
-        )
+        answer = self._events.put_targets(Rule=self.name, EventBusName=self._bus, Targets=[target])
         assert not answer["FailedEntryCount"], answer
 
     def read(self) -> list[dict[str, Any]]:
@@ -176,9 +174,7 @@ def _fact(envelope: Mapping[str, Any]) -> Fact:
     return source, id_, type_, object_id, sequence
 
 
-def _about(
-    envelopes: Iterable[dict[str, Any]], payments: Iterable[str]
-) -> list[dict[str, Any]]:
+def _about(envelopes: Iterable[dict[str, Any]], payments: Iterable[str]) -> list[dict[str, Any]]:
     wanted = set(payments)
     return [envelope for envelope in envelopes if _payment_of(envelope) in wanted]
 

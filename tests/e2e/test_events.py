@@ -18,17 +18,13 @@ from tests.e2e.webhooks import listen
 pytestmark = pytest.mark.e2e
 
 CHALLENGED: Story = {
-    "payments.events": [
-        ["payment.created.v1", "payment.challenged.v1", "payment.completed.v1"]
-    ],
+    "payments.events": [["payment.created.v1", "payment.challenged.v1", "payment.completed.v1"]],
     "fraud.alerts": [["fraud.challenged.v1"]],
     "ledger.changes": COMPLETED["ledger.changes"],
 }
 BLOCKED: Story = {**FAILED, "fraud.alerts": [["fraud.blocked.v1"]]}
 CAPTURED_IN_PART: Story = {
-    "payments.events": [
-        ["payment.created.v1", "payment.authorized.v1", "payment.completed.v1"]
-    ],
+    "payments.events": [["payment.created.v1", "payment.authorized.v1", "payment.completed.v1"]],
     "ledger.changes": COMPLETED["ledger.changes"],
 }
 CANCELED: Story = {

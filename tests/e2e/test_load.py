@@ -81,4 +81,3 @@ def _disturbed(stack: Stack) -> Iterator[Callable[[], None]]:
 def _payments_of(stack: Stack, merchant: Client) -> set[str]:
     rows = stack.rows(SQL_PAYMENTS, ids.parse("mer", merchant.merchant_id))
     return {ids.text("pay", id_) for (id_,) in rows}
-

@@ -7,9 +7,7 @@ PATIENCE_SECONDS = 90
 PAUSE_SECONDS = 0.1
 
 
-def eventually[T](
-    check: Callable[[], T], *, what: str, seconds: float = PATIENCE_SECONDS
-) -> T:
+def eventually[T](check: Callable[[], T], *, what: str, seconds: float = PATIENCE_SECONDS) -> T:
     """What `check` answers once it is truthy or stops failing its assertions.
 
     `check` may assert: what it says last is what the failure says.

@@ -48,7 +48,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2, help="the length of a slice")
+    parser.add_argument("--seconds", type=float, default=1.5, help="the length of a slice")
     parser.add_argument("--rounds", type=int, default=5, help="how many slices of each kind")
     parser.add_argument("--clients", type=int, default=8, help="how many at the same time")
     parser.add_argument("--handlers", nargs="*", default=cold_start.handlers())

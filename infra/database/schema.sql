@@ -677,15 +677,21 @@ CREATE UNIQUE INDEX pending_transfer_is_resolved_once ON public.transfers USING 
 
 CREATE OR REPLACE FUNCTION public.append_event(p_id uuid, p_source text, p_type text, p_mode text, p_merchant_id uuid, p_object_id text, p_data jsonb, p_at timestamp with time zone DEFAULT now())
  RETURNS integer
- LANGUAGE sql
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
+DECLARE
+    next_sequence INTEGER;
+BEGIN
+    SELECT coalesce(max(e.sequence), 0) + 1 INTO next_sequence
+    FROM events AS e WHERE e.object_id = p_object_id;
     INSERT INTO events (
         id, source, type, mode, merchant_id, object_id, sequence, data, created_at
-    )
-    SELECT p_id, p_source, p_type, p_mode, p_merchant_id, p_object_id,
-        coalesce(max(e.sequence), 0) + 1, p_data, p_at
-    FROM events AS e WHERE e.object_id = p_object_id
-    RETURNING sequence
+    ) VALUES (
+        p_id, p_source, p_type, p_mode, p_merchant_id, p_object_id, next_sequence, p_data, p_at
+    );
+    RETURN next_sequence;
+END
 $function$
 ;
 

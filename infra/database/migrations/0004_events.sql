@@ -24,14 +24,19 @@ CREATE FUNCTION append_event(
     p_id UUID, p_source TEXT, p_type TEXT, p_mode TEXT, p_merchant_id UUID, p_object_id TEXT,
     p_data JSONB, p_at TIMESTAMPTZ DEFAULT now()
 ) RETURNS INTEGER
-LANGUAGE sql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    next_sequence INTEGER;
+BEGIN
+    SELECT coalesce(max(e.sequence), 0) + 1 INTO next_sequence
+    FROM events AS e WHERE e.object_id = p_object_id;
     INSERT INTO events (
         id, source, type, mode, merchant_id, object_id, sequence, data, created_at
-    )
-    SELECT p_id, p_source, p_type, p_mode, p_merchant_id, p_object_id,
-        coalesce(max(e.sequence), 0) + 1, p_data, p_at
-    FROM events AS e WHERE e.object_id = p_object_id
-    RETURNING sequence
+    ) VALUES (
+        p_id, p_source, p_type, p_mode, p_merchant_id, p_object_id, next_sequence, p_data, p_at
+    );
+    RETURN next_sequence;
+END
 $$;
 COMMENT ON FUNCTION append_event IS
     'Appends the object''s next event; the caller holds the object''s row lock.';

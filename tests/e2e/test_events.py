@@ -36,6 +36,7 @@ CANCELED: Story = {
 def test_each_payment_has_exactly_its_facts_on_the_bus_and_in_webhooks(
     stack: Stack, merchant: Client, recorder: BusRecorder
 ) -> None:
+    """Every way a payment can go, told once, in order, by both."""
     endpoint = listen(stack, merchant)
     stories: dict[str, Story] = {}
     for _ in range(5):

@@ -27,6 +27,7 @@ SQL_PAYMENTS = "SELECT id FROM transactions WHERE merchant_id = %s"
 def test_every_payment_ends_once_while_redis_is_flushed_and_killed(
     stack: Stack, merchant: Client, recorder: BusRecorder
 ) -> None:
+    """Redis is a hint: without it nothing is lost, doubled or untold."""
     endpoint = listen(stack, merchant)
     charged_before = len(stack.charges())
     orders = [_order(number) for number in range(PAYMENTS)]

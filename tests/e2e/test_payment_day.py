@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import png
+import png  # type: ignore[import-untyped]  # pypng has no types
 import pytest
 import urllib3
 import zxingcpp
@@ -37,6 +37,7 @@ def seller(stack: Stack) -> Iterator[Client]:
 
 
 def test_client_credentials_buy_a_token_that_the_published_keys_verify(merchant: Client) -> None:
+    """OAuth client credentials, and the keys for whoever wants to look."""
     token = merchant.ask_token()
     keys = merchant.raw("GET", "/.well-known/jwks.json")
 
@@ -50,6 +51,7 @@ def test_client_credentials_buy_a_token_that_the_published_keys_verify(merchant:
 def test_a_payment_is_approved_and_its_repetition_answered_byte_for_byte(
     merchant: Client,
 ) -> None:
+    """1.5 % of 12.50 and 25 cents are its fee."""
     key, method = secrets.token_hex(12), card()
 
     first = merchant.pay(1250, key=key, payment_method=method)
@@ -65,6 +67,7 @@ def test_a_payment_is_approved_and_its_repetition_answered_byte_for_byte(
 
 
 def test_a_key_does_not_stand_for_two_payments(merchant: Client) -> None:
+    """Not even if one cent differs."""
     key, method = secrets.token_hex(12), card()
     merchant.pay(1250, key=key, payment_method=method)
 
@@ -74,6 +77,7 @@ def test_a_key_does_not_stand_for_two_payments(merchant: Client) -> None:
 
 
 def test_a_payment_is_declined(merchant: Client) -> None:
+    """A decline is an answer, not an error."""
     answer = merchant.pay(1250, payment_method=card("decline_insufficient_funds"))
 
     assert (answer.status, answer.json["status"]) == (201, "FAILED")
@@ -87,6 +91,7 @@ def test_a_payment_is_declined(merchant: Client) -> None:
 def test_a_large_payment_is_challenged_and_goes_as_the_answer_goes(
     merchant: Client, authentication: str, status: str
 ) -> None:
+    """Above 500.00 the payer is asked."""
     challenged = merchant.pay(60_000)
     path = f"/payments/{challenged.json['id']}"
     assert (challenged.status, challenged.json["status"]) == (202, "CHALLENGED")
@@ -101,6 +106,7 @@ def test_a_large_payment_is_challenged_and_goes_as_the_answer_goes(
 def test_a_huge_payment_is_blocked_before_any_gateway_hears_of_it(
     stack: Stack, merchant: Client
 ) -> None:
+    """Above 10,000.00 nobody is asked."""
     answer = merchant.pay(2_000_000)
 
     assert (answer.status, answer.json["status"]) == (201, "FAILED")
@@ -109,6 +115,7 @@ def test_a_huge_payment_is_blocked_before_any_gateway_hears_of_it(
 
 
 def test_an_authorized_payment_is_captured_in_part(stack: Stack, merchant: Client) -> None:
+    """The rest is never taken."""
     authorized = merchant.pay(5000, capture="manual")
     path = f"/payments/{authorized.json['id']}"
     assert (authorized.status, authorized.json["status"]) == (201, "AUTHORIZED")
@@ -123,6 +130,7 @@ def test_an_authorized_payment_is_captured_in_part(stack: Stack, merchant: Clien
 
 
 def test_an_authorized_payment_is_canceled(stack: Stack, merchant: Client) -> None:
+    """Nothing is taken, and nothing can be any more."""
     authorized = merchant.pay(5000, capture="manual")
     path = f"/payments/{authorized.json['id']}"
 
@@ -136,6 +144,7 @@ def test_an_authorized_payment_is_canceled(stack: Stack, merchant: Client) -> No
 
 
 def test_a_payment_is_refunded_in_parts_and_never_beyond(merchant: Client) -> None:
+    """Without an amount, all that is left."""
     path = f"/payments/{merchant.pay(3000).json['id']}"
 
     part = merchant.post(f"{path}/refunds", {"amount": 1000, "reason": "one was broken"})
@@ -150,6 +159,7 @@ def test_a_payment_is_refunded_in_parts_and_never_beyond(merchant: Client) -> No
 
 
 def test_a_qr_code_is_issued_drawn_scanned_and_spent_once(merchant: Client) -> None:
+    """The picture is read by an independent decoder."""
     code = merchant.post("/qr-codes", {"amount": 700, "currency": "EUR", "reference": "table 4"})
     assert code.status == 201, code
     path = f"/qr-codes/{code.json['id']}"
@@ -172,6 +182,7 @@ def test_a_qr_code_is_issued_drawn_scanned_and_spent_once(merchant: Client) -> N
 def test_webhooks_tell_of_a_payment_signed_and_in_order(
     stack: Stack, merchant: Client, endpoint: Endpoint
 ) -> None:
+    """The signature is checked by the standard's own library."""
     payment = merchant.pay(1250).json
     merchant.post(f"/payments/{payment['id']}/refunds", {"amount": 250})
 
@@ -196,6 +207,7 @@ def test_webhooks_tell_of_a_payment_signed_and_in_order(
 
 
 def test_a_timeline_tells_all_that_happened_to_a_payment(merchant: Client) -> None:
+    """Events, attempts and transfers, by time."""
     payment = merchant.pay(1250).json["id"]
 
     entries = merchant.get(f"/payments/{payment}/timeline").json["data"]
@@ -214,6 +226,7 @@ def test_a_timeline_tells_all_that_happened_to_a_payment(merchant: Client) -> No
 def test_what_was_earned_is_on_the_balance_and_then_paid_by_the_bank(
     stack: Stack, seller: Client
 ) -> None:
+    """Sales less fee and refund; what is only reserved is not paid out."""
     endpoint = listen(stack, seller)
     sold = seller.pay(10_000).json["id"]
     seller.pay(5000, payment_method=card("decline_stolen"))

@@ -31,6 +31,7 @@ CREATE TABLE attempts (
     reference text NOT NULL,
     amount bigint NOT NULL,
     currency character(3) NOT NULL,
+    calls integer NOT NULL DEFAULT 1,
     outcome text,
     gateway_reference text,
     code text,
@@ -369,6 +370,8 @@ ALTER TABLE accounts ADD CONSTRAINT one_account_per_name UNIQUE NULLS NOT DISTIN
 ALTER TABLE accounts ADD CONSTRAINT type_is_in_the_chart_of_accounts CHECK ((type = ANY (ARRAY['gateway_receivable'::text, 'merchant_payable'::text, 'reserve'::text, 'fees'::text, 'gateway_costs'::text, 'cash'::text, 'settlement_in_transit'::text, 'suspense'::text, 'dispute'::text, 'refund_in_flight'::text])));
 
 ALTER TABLE attempts ADD CONSTRAINT attempts_pkey PRIMARY KEY (id);
+
+ALTER TABLE attempts ADD CONSTRAINT not_sent_is_said_of_an_only_call CHECK (((outcome <> 'NOT_SENT'::text) OR (calls = 1)));
 
 ALTER TABLE attempts ADD CONSTRAINT one_attempt_per_number UNIQUE (operation_id, number);
 

@@ -108,6 +108,8 @@ CREATE TABLE attempts (
     reference TEXT NOT NULL,
     amount BIGINT NOT NULL,
     currency CHAR(3) NOT NULL,
+    -- How many calls were begun under the reference, by whomever.
+    calls INTEGER NOT NULL DEFAULT 1,
     outcome TEXT,
     gateway_reference TEXT,
     code TEXT,
@@ -119,6 +121,8 @@ CREATE TABLE attempts (
     CONSTRAINT reference_is_ours_once UNIQUE (reference),
     CONSTRAINT operation_is_known CHECK (operation IN ('charge', 'capture', 'cancel', 'refund')),
     CONSTRAINT outcome_is_known CHECK (outcome IN ('APPROVED', 'DECLINED', 'NOT_SENT', 'UNKNOWN')),
+    -- A call that never left says nothing of another one under the same reference.
+    CONSTRAINT not_sent_is_said_of_an_only_call CHECK (outcome <> 'NOT_SENT' OR calls = 1),
     CONSTRAINT outcome_has_a_time CHECK ((outcome IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX attempts_of_payment ON attempts (payment_id);

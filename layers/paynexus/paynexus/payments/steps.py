@@ -90,6 +90,7 @@ def call_gateway(
     result = _ask(prepared, deadline_seconds)
     with db.transaction() as tx:
         locked(tx, step.payment_id)
+        result = _certain(tx, prepared.attempt_id, result)
         attempts.finish(tx, prepared.attempt_id, result, now=clock())
     return result.outcome
 
@@ -152,11 +153,10 @@ def _prepare(
         gateway = gateways.get(payment.mode)
         instruction = _instruction(tx, payment, step)
         if attempt is not None:
-            return (
-                Outcome.UNKNOWN
-                if gateway is None
-                else _Call(attempt.id, gateway, instruction, is_first=False)
-            )
+            if gateway is None:
+                return Outcome.UNKNOWN
+            attempts.call_again(tx, attempt.id)
+            return _Call(attempt.id, gateway, instruction, is_first=False)
         attempt_id = _record(tx, payment, step, instruction=instruction, gateway=gateway, now=now)
         if gateway is None:
             attempts.finish(tx, attempt_id, _no_gateway(payment.mode), now=now)
@@ -233,9 +233,13 @@ def _ask(call: _Call, deadline_seconds: float) -> Result:
     found = gateway.inquire(instruction.reference, deadline_seconds=deadline_seconds / 2)
     if found is not None:
         return found
-    result = gateway.send(instruction, deadline_seconds=deadline_seconds / 2)
-    if result.outcome is Outcome.NOT_SENT:
-        # This call never left, but an earlier one under the same reference may still arrive.
+    return gateway.send(instruction, deadline_seconds=deadline_seconds / 2)
+
+
+def _certain(tx: Connection, attempt_id: UUID, result: Result) -> Result:
+    # A call that never left speaks for itself: another one under the same reference, made
+    # before it or at the same time by somebody else, may have arrived or may still do so.
+    if result.outcome is Outcome.NOT_SENT and not attempts.is_only_call(tx, attempt_id):
         return replace(result, outcome=Outcome.UNKNOWN)
     return result
 

@@ -25,6 +25,8 @@ SQL_OF_OPERATION = """
 SELECT id, operation, gateway, reference, amount, currency, outcome, code, message
 FROM attempts WHERE operation_id = %s ORDER BY number DESC LIMIT 1
 """
+SQL_CALL_AGAIN = "UPDATE attempts SET calls = calls + 1 WHERE id = %s"
+SQL_CALLS = "SELECT calls FROM attempts WHERE id = %s"
 SQL_FINISH = """
 UPDATE attempts SET
     outcome = %(outcome)s, gateway_reference = %(gateway_reference)s, code = %(code)s,
@@ -81,6 +83,16 @@ def of_operation(connection: Connection, operation_id: UUID) -> Attempt | None:
     """The operation's latest attempt."""
     with connection.cursor(row_factory=class_row(Attempt)) as cursor:
         return cursor.execute(SQL_OF_OPERATION, (operation_id,)).fetchone()
+
+
+def call_again(tx: Connection, attempt_id: UUID) -> None:
+    """One more call under the attempt's reference is on record before it is made."""
+    tx.execute(SQL_CALL_AGAIN, (attempt_id,))
+
+
+def is_only_call(tx: Connection, attempt_id: UUID) -> bool:
+    """Whether no second call under the attempt's reference was ever begun."""
+    return tx.execute(SQL_CALLS, (attempt_id,)).fetchone() == (1,)
 
 
 def finish(tx: Connection, attempt_id: UUID, result: Result, *, now: dt.datetime) -> None:

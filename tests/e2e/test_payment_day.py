@@ -220,7 +220,7 @@ def test_a_timeline_tells_all_that_happened_to_a_payment(merchant: Client) -> No
     ]:
         assert told.count(expected) == 1, told
     assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
-    assert {kind for kind, _ in told} == {"event", "attempt", "transfer"}
+    assert {kind for kind, _ in told} == {"event", "fraud_decision", "attempt", "transfer"}
 
 
 def test_what_was_earned_is_on_the_balance_and_then_paid_by_the_bank(

@@ -7,11 +7,14 @@ python -m tools.export_openapi --check    fail when it is not what the code says
 import argparse
 import importlib
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from paynexus.identity.access import SCOPE_OF
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs/openapi.json"
@@ -156,9 +159,16 @@ def _finished(path: str, item: dict[str, Any], *, function: str) -> dict[str, An
         operation["responses"] = _answers(operation["responses"])
         if function == PUBLIC:
             operation["security"] = []
+        else:
+            operation["security"] = [{"token": [_scope_of(method, path)]}]
         if method == "post" and path not in WITHOUT_KEY:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     return item
+
+
+def _scope_of(method: str, path: str) -> str:
+    route = re.sub(r"\{.+?\}", "{id}", path)
+    return SCOPE_OF[f"{method.upper()} {route}"].value
 
 
 def _answers(generated: dict[str, Any]) -> dict[str, Any]:

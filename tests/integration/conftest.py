@@ -44,6 +44,7 @@ class Caller:
     merchant_id: MerchantId
     mode: str = "test"
     client_id: str = "pnx_test_0000000000000000000000"
+    scope: str = "admin"
 
     def __call__(
         self,
@@ -61,7 +62,7 @@ class Caller:
             "merchant_id": ids.text("mer", self.merchant_id),
             "client_id": self.client_id,
             "mode": self.mode,
-            "scope": "admin",
+            "scope": self.scope,
             "expires_at": str(2**40),
         }
         if body is not None:

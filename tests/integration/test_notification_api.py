@@ -245,15 +245,3 @@ def test_failed_post_comes_back_by_the_queue(call: Caller, world: World, queue_u
 def test_schedule_answers_what_it_found(call: Caller, world: World, queue_url: str) -> None:
     """Nothing, when there is nothing."""
     assert retry.handler({}, None) == {"healed": 0, "queued": 0}
-
-
-def test_token_without_the_scope_is_refused(call: Caller, queue_url: str) -> None:
-    """Webhooks are for tokens that may manage them."""
-
-    def narrow(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 - Lambda's event
-        event["requestContext"]["authorizer"]["scope"] = "payments:write"
-        return handler(event, context)
-
-    answer = call(narrow, "GET", ENDPOINTS)
-
-    assert (answer.status, answer.json()["code"]) == (403, "forbidden")

@@ -1,9 +1,11 @@
 """The HTTP edge: strict bodies in, resources or RFC 9457 problems out, a Request-Id on each."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
@@ -69,6 +71,19 @@ class Resolver(APIGatewayRestResolver):
         headers.update({name: [value] for name, value in self.answer_headers.items()})
         headers.setdefault("Cache-Control", ["no-store"])
         return answer
+
+    def route_of(self, event: Mapping[str, Any]) -> str | None:
+        """The route that answers the event, as `POST /payments/{id}/capture`; None without one."""
+        method = event["httpMethod"].upper()
+        for route in self.routes_on(event["path"]):
+            if route.method == method:
+                return f"{method} {re.sub('<.+?>', '{id}', route.path)}"
+        return None
+
+    def routes_on(self, path: str) -> list[Route]:
+        """The routes that the path has, whatever their method, in the order they are tried."""
+        routes = self._static_routes + self._dynamic_routes  # Powertools has no accessor
+        return [route for route in routes if route.rule.match(path)]
 
     def _refusal(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
@@ -143,14 +158,11 @@ def problem(error: errors.PayNexusError, *, request_id: str) -> Response[str]:
     }
     if error.param is not None:
         body["param"] = error.param
-    headers: dict[str, str | list[str]] = {}
-    if isinstance(error, (errors.RateLimited, errors.OperationRunning)):
-        headers["Retry-After"] = str(error.retry_after)
     return Response(
         status_code=status,
         content_type=jsontext.PROBLEM_MEDIA_TYPE,
         body=jsontext.write(body),
-        headers=headers,
+        headers=_headers_of(error),
     )
 
 
@@ -162,6 +174,20 @@ def status_of(error: errors.PayNexusError) -> int:
     return 500
 
 
+def _headers_of(error: errors.PayNexusError) -> dict[str, str | list[str]]:
+    """What the refusal's own standard asks for: RFC 9110, RFC 6750."""
+    match error:
+        case errors.RateLimited() | errors.OperationRunning():
+            return {"Retry-After": str(error.retry_after)}
+        case errors.MethodNotAllowed(extra={"allow": [*methods]}):
+            return {"Allow": ", ".join(map(str, methods))}
+        case errors.Forbidden(extra={"scope": scope}):
+            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        case errors.Unauthenticated():
+            return {"WWW-Authenticate": "Bearer"}
+    return {}
+
+
 def _invalid_request(faults: Sequence[Mapping[str, Any]]) -> errors.InvalidRequest:
     first = faults[0]
     where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
@@ -171,9 +197,7 @@ def _invalid_request(faults: Sequence[Mapping[str, Any]]) -> errors.InvalidReque
 
 
 def _unknown_route(app: Resolver) -> errors.PayNexusError:
-    path = app.current_event.path
-    routes = app._static_routes + app._dynamic_routes  # noqa: SLF001 - Powertools has no accessor
-    methods = sorted({str(route.method) for route in routes if route.rule.match(path)})
+    methods = sorted({str(route.method) for route in app.routes_on(app.current_event.path)})
     if methods:
         return errors.MethodNotAllowed(f"This path answers {', '.join(methods)}.", allow=methods)
     return errors.NotFound("There is no such path.")

@@ -1,4 +1,4 @@
-"""What every merchant-facing API does first: know the caller, count the request."""
+"""What every merchant-facing API does first: know the caller, count it, ask for the scope."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,15 +8,16 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from paynexus import http
 from paynexus.clock import Clock
 from paynexus.errors import RateLimited
+from paynexus.identity.access import require_scope
 from paynexus.identity.model import Principal, principal_from
 from paynexus.identity.rate_limit import RateLimiter
 
 
 def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Resolver:
-    """A resolver whose routes are reached by authorized clients within their rate only."""
+    """A resolver whose routes are reached within their rate by clients that have their scope."""
     app = http.new_resolver()
 
-    def limit_rate(event: Mapping[str, Any]) -> None:
+    def admit(event: Mapping[str, Any]) -> None:
         now = clock()
         caller = principal_from(_context_of(event), now=now)
         verdict = limiter().admit(caller.client_id, now=now)
@@ -25,8 +26,11 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
             raise RateLimited(
                 "Too many requests: wait as Retry-After says.", retry_after=verdict.retry_after
             )
+        route = app.route_of(event)
+        if route is not None:
+            require_scope(caller, route)
 
-    app.guard = limit_rate
+    app.guard = admit
     return app
 
 

@@ -49,6 +49,6 @@ $(INSTALLED): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
 	  { echo "Python 3.13 is needed: install it, or name it with make PYTHON=/path/to/python3.13"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install -qq --require-hashes -r requirements-dev.txt || \
+	@$(VENV)/bin/pip install -qq --no-compile --require-hashes -r requirements-dev.txt || \
 	  { echo "The packages could not be installed: check the network (or pip's settings) and repeat."; exit 1; }
 	@$(VENV)/bin/pip install -qq --no-build-isolation --no-deps -e . && touch $@

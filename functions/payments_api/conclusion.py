@@ -48,5 +48,7 @@ def conclude(
     if answer is None:
         standing = payment_operations.standing(db, step.payment_id, key_object)
         return http.raw_reply(standing.status, standing.body)
-    idempotency.remember(runtime.cache(), scope, fingerprint=fingerprint, answer=answer)
+    if idempotency.REPLAYED_HEADER not in answer.headers:
+        # A replay is never remembered: Redis would answer for a key that has expired meanwhile.
+        idempotency.remember(runtime.cache(), scope, fingerprint=fingerprint, answer=answer)
     return http.raw_reply(answer.status, answer.body, headers=answer.headers)

@@ -209,23 +209,38 @@ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     present idempotency_keys;
 BEGIN
-    INSERT INTO idempotency_keys (
-        merchant_id, mode, operation, key, fingerprint, object_id, running_until, created_at,
-        expires_at
-    ) VALUES (
-        p_merchant_id, p_mode, p_operation, p_key, p_fingerprint, p_object_id, p_running_until,
-        p_now, p_expires_at
-    ) ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING;
-    IF FOUND THEN
+    LOOP
+        INSERT INTO idempotency_keys (
+            merchant_id, mode, operation, key, fingerprint, object_id, running_until, created_at,
+            expires_at
+        ) VALUES (
+            p_merchant_id, p_mode, p_operation, p_key, p_fingerprint, p_object_id,
+            p_running_until, p_now, p_expires_at
+        ) ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING;
+        IF FOUND THEN
+            state := 'claimed';
+            object_id := p_object_id;
+            RETURN;
+        END IF;
+        -- The first caller has committed by now: its insert held the key until then.
+        SELECT * INTO present FROM idempotency_keys AS k
+        WHERE k.merchant_id = p_merchant_id AND k.mode = p_mode AND k.operation = p_operation
+            AND k.key = p_key
+        FOR UPDATE;
+        -- Not found: the key had expired and was dropped in between.
+        EXIT WHEN FOUND;
+    END LOOP;
+    IF present.finished_at IS NOT NULL AND present.expires_at <= p_now THEN
+        UPDATE idempotency_keys AS k
+        SET fingerprint = p_fingerprint, object_id = p_object_id,
+            running_until = p_running_until, created_at = p_now, expires_at = p_expires_at,
+            status = NULL, headers = NULL, body = NULL, finished_at = NULL
+        WHERE k.merchant_id = p_merchant_id AND k.mode = p_mode AND k.operation = p_operation
+            AND k.key = p_key;
         state := 'claimed';
         object_id := p_object_id;
         RETURN;
     END IF;
-    -- The first caller has committed by now: its insert held the key until then.
-    SELECT * INTO present FROM idempotency_keys AS k
-    WHERE k.merchant_id = p_merchant_id AND k.mode = p_mode AND k.operation = p_operation
-        AND k.key = p_key
-    FOR UPDATE;
     object_id := present.object_id;
     IF present.fingerprint <> p_fingerprint THEN
         state := 'reused';
@@ -245,7 +260,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION claim_key IS
-    'claimed: go ahead as the first. resumed: the first died; finish its object. running: it '
+    'claimed: go ahead as the first, also where an answer of that key has expired. resumed: the first died; finish its object. running: it '
     'is still at work. finished: here is its answer. reused: the request differs.';
 
 CREATE VIEW audit.payment_status_differs_from_its_transfer AS

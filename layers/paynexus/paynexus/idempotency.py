@@ -23,7 +23,7 @@ from paynexus.ids import MerchantId
 KEY_HEADER = "Idempotency-Key"
 KEY_LENGTH_LIMIT = 255
 KEPT = dt.timedelta(days=30)
-"""How long a key answers with what happened under it."""
+"""How long a key answers with what happened under it; used again after that, it is a new key."""
 REMEMBERED_SECONDS = 24 * 60 * 60
 RUNNING = dt.timedelta(seconds=30)
 """Longer than API Gateway waits: after it, the first request is dead and may be resumed."""
@@ -82,6 +82,14 @@ UPDATE idempotency_keys SET running_until = %s WHERE object_id = %s AND finished
 SQL_ANSWER = """
 SELECT status, body, headers FROM idempotency_keys
 WHERE object_id = %s AND finished_at IS NOT NULL
+"""
+# Keys that are being claimed just now are left to the next run.
+SQL_FORGET = """
+DELETE FROM idempotency_keys WHERE (merchant_id, mode, operation, key) IN (
+    SELECT merchant_id, mode, operation, key FROM idempotency_keys
+    WHERE finished_at IS NOT NULL AND expires_at <= %s
+    ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -170,6 +178,14 @@ def answer_of(connection: Connection, object_id: UUID) -> Answer | None:
 def release(tx: Connection, object_id: UUID, *, now: dt.datetime) -> None:
     """This request leaves its object undecided; the next one under the key may go on with it."""
     tx.execute(SQL_RELEASE, (now, object_id))
+
+
+def forget(tx: Connection, *, now: dt.datetime, limit: int) -> int:
+    """At most `limit` keys whose answers have expired are gone; how many.
+
+    A key without an answer stays, however old: its request may still be taken up.
+    """
+    return tx.execute(SQL_FORGET, (now, limit)).rowcount
 
 
 def run(

@@ -1,1 +1,1 @@
-"""Retention: partitions made ahead of time."""
+"""Retention: partitions made ahead of time, expired keys forgotten."""

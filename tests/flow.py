@@ -73,10 +73,12 @@ class Flow:
         operation: Operation,
         payment_id: PaymentId,
         begin: Callable[..., Begun],
+        *,
+        key: str | None = None,
         **how: object,
     ) -> Answer:
         """A capture, cancel, refund, or a confirm (which goes on to the charge) is run."""
-        scope = self.scope(f"{operation} {payment_id}", secrets.token_hex(8))
+        scope = self.scope(f"{operation} {payment_id}", key or secrets.token_hex(8))
         fingerprint = idempotency.fingerprint_of(str(operation), [how.get("amount")])
         begun = begin(
             self.database, scope, payment_id, fingerprint=fingerprint, now=self.now, **how

@@ -1,0 +1,109 @@
+"""Where a payment's process can be cut: at each commit and each call of the gateway."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import override
+
+from paynexus.db import Connection, Database
+from paynexus.gateways.port import Gateway, Instruction, Outcome, Result
+
+
+class Killed(BaseException):
+    """The process is gone: nothing in it may catch this."""
+
+
+@dataclass
+class Knife:
+    """Strikes once, at the point number `at` that an order passes."""
+
+    at: int
+    strike: Callable[[], None]
+    passed: int = 0
+    has_struck: bool = False
+
+    def point(self) -> bool:
+        """The order has come to its next point; whether that is the one."""
+        is_here = self.passed == self.at
+        self.passed += 1
+        if is_here:
+            self.has_struck = True
+            self.strike()
+        return is_here
+
+
+class CutDatabase(Database):
+    """The product's database, with a point before and after each commit."""
+
+    def __init__(self, url: str, knife: Knife, *, before_commits: bool) -> None:
+        super().__init__(lambda: url)
+        self._knife = knife
+        self._before_commits = before_commits
+
+    @override
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with super().transaction() as tx:
+            yield tx
+            if self._before_commits:
+                self._knife.point()
+        self._knife.point()
+
+
+@dataclass
+class CutGateway:
+    """The gateway, with a point before and after each call."""
+
+    inner: Gateway
+    knife: Knife
+    name: str = "sandbox"
+
+    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
+        """As the gateway answers."""
+        self.knife.point()
+        result = self.inner.send(instruction, deadline_seconds=deadline_seconds)
+        self.knife.point()
+        return result
+
+    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+        """As the gateway answers."""
+        self.knife.point()
+        result = self.inner.inquire(reference, deadline_seconds=deadline_seconds)
+        self.knife.point()
+        return result
+
+    def is_healthy(self) -> bool:
+        """As the gateway answers."""
+        return self.inner.is_healthy()
+
+
+@dataclass
+class DeadLine(CutGateway):
+    """A gateway whose line is dead for the send that was struck; only sends are points."""
+
+    @override
+    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
+        if self.knife.point():
+            return Result(Outcome.NOT_SENT, code="connect_refused")
+        return self.inner.send(instruction, deadline_seconds=deadline_seconds)
+
+    @override
+    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+        return self.inner.inquire(reference, deadline_seconds=deadline_seconds)
+
+
+@dataclass
+class Overtaken(DeadLine):
+    """A gateway whose sends are on the wire while something else happens first."""
+
+    meanwhile: Callable[[], object] = lambda: None
+
+    @override
+    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
+        self.meanwhile()
+        return self.inner.send(instruction, deadline_seconds=deadline_seconds)
+
+
+def die() -> None:
+    """The process is gone."""
+    raise Killed

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
+from threading import Semaphore
 
 import pytest
 import redis
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.e2e
 
 PAYMENTS = 200
 CLIENTS = 8
+PAYMENTS_PER_JOINING = 3
 FLUSH_AT, KILL_AT = 60, 100
 SQL_PAYMENTS = "SELECT id FROM transactions WHERE merchant_id = %s"
 
@@ -33,7 +35,8 @@ def test_every_payment_ends_once_while_redis_is_flushed_and_killed(
     orders = [_order(number) for number in range(PAYMENTS)]
 
     with _disturbed(stack) as notice, ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda order: _final(merchant, order, notice), orders))
+        turns = _Turns()
+        answers = list(clients.map(lambda order: _final(merchant, order, turns, notice), orders))
 
     statuses = Counter(answer.json["status"] for answer in answers)
     assert statuses == {"COMPLETED": PAYMENTS * 9 // 10, "FAILED": PAYMENTS // 10}
@@ -53,9 +56,28 @@ def _order(number: int) -> dict[str, object]:
     return {"amount": 1000 + number, "currency": "EUR", "payment_method": card(behaviour)}
 
 
-def _final(merchant: Client, order: dict[str, object], notice: Callable[[], None]) -> Answer:
+class _Turns:
+    """Clients join one by one, so that the stack need not start forty workers in one moment."""
+
+    def __init__(self) -> None:
+        self._free = Semaphore(1)
+        self._joining = iter(range((CLIENTS - 1) * PAYMENTS_PER_JOINING))
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """A client's turn; some turns' ends let one more client in, until all are at work."""
+        with self._free:
+            yield
+        if next(self._joining, 1) % PAYMENTS_PER_JOINING == 0:
+            self._free.release()
+
+
+def _final(
+    merchant: Client, order: dict[str, object], turns: _Turns, notice: Callable[[], None]
+) -> Answer:
     key = secrets.token_hex(12)
-    answer = merchant.settle("/payments", order, key=key)
+    with turns():
+        answer = merchant.settle("/payments", order, key=key)
     notice()
     assert answer.status == 201, answer
     assert merchant.settle("/payments", order, key=key).body == answer.body

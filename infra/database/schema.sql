@@ -811,6 +811,23 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.guard_partition(p_table text, p_partition text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    definition TEXT;
+BEGIN
+    FOR definition IN
+        SELECT pg_get_triggerdef(t.oid, TRUE) FROM pg_trigger AS t
+        WHERE t.tgrelid = p_table::REGCLASS AND NOT t.tgisinternal AND t.tgtype & 1 = 0
+    LOOP
+        EXECUTE replace(definition, ' ON ' || p_table, format(' ON %I', p_partition));
+    END LOOP;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.guard_payment()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1063,6 +1080,7 @@ BEGIN
             uuid_at(month_start::TIMESTAMP AT TIME ZONE 'UTC'),
             uuid_at((month_start + INTERVAL '1 month')::TIMESTAMP AT TIME ZONE 'UTC')
         );
+        PERFORM guard_partition(p_table, partition);
         made := made + 1;
     END LOOP;
     RETURN made;
@@ -1195,6 +1213,8 @@ CREATE TRIGGER delivery_attempt_is_recorded_once BEFORE UPDATE ON public.deliver
 
 CREATE TRIGGER events_are_immutable BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER events_are_not_truncated BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER decisions_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_decisions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER decisions_are_not_truncated BEFORE TRUNCATE ON public.fraud_decisions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -1218,6 +1238,8 @@ CREATE TRIGGER settlement_status_moves_along_the_table BEFORE INSERT OR UPDATE O
 CREATE TRIGGER settlements_are_never_deleted BEFORE DELETE ON public.settlements FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER payment_follows_its_lifecycle BEFORE DELETE OR UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION guard_payment();
+
+CREATE TRIGGER payments_are_not_truncated BEFORE TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER transfers_are_immutable BEFORE DELETE OR UPDATE ON public.transfers FOR EACH ROW EXECUTE FUNCTION refuse_change();
 

@@ -89,7 +89,6 @@ CREATE TABLE ledger_entries (
 CREATE TABLE ledger_entries_default PARTITION OF ledger_entries DEFAULT;
 CREATE INDEX entries_of_transfer ON ledger_entries (transfer_id);
 CREATE INDEX entries_of_account ON ledger_entries (account_id, id);
-SELECT make_partitions('ledger_entries', (now() AT TIME ZONE 'UTC')::DATE, 4);
 
 COMMENT ON COLUMN ledger_entries.delta IS 'Debit-positive minor units.';
 COMMENT ON COLUMN ledger_entries.balance_after IS
@@ -127,6 +126,9 @@ $$;
 CREATE TRIGGER entries_sum_to_zero AFTER INSERT ON ledger_entries
 REFERENCING NEW TABLE AS new_entries
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_unbalanced_entries();
+
+SELECT guard_partition('ledger_entries', 'ledger_entries_default');
+SELECT make_partitions('ledger_entries', (now() AT TIME ZONE 'UTC')::DATE, 4);
 
 CREATE FUNCTION ledger_account(
     p_type TEXT, p_mode TEXT, p_currency TEXT, p_merchant_id UUID

@@ -53,7 +53,6 @@ CREATE INDEX transactions_of_merchant ON transactions (merchant_id, mode, id);
 CREATE INDEX transactions_by_fingerprint ON transactions (fingerprint, created_at);
 CREATE INDEX transactions_not_final ON transactions (updated_at)
 WHERE status IN ('PENDING', 'UNKNOWN') OR open_operation IS NOT NULL;
-SELECT make_partitions('transactions', (now() AT TIME ZONE 'UTC')::DATE, 4);
 
 -- The lifecycle; paynexus/payments/model.py holds the same table, and a contract test
 -- compares the two.
@@ -89,6 +88,11 @@ END
 $$;
 CREATE TRIGGER payment_follows_its_lifecycle BEFORE UPDATE OR DELETE ON transactions
 FOR EACH ROW EXECUTE FUNCTION guard_payment();
+CREATE TRIGGER payments_are_not_truncated BEFORE TRUNCATE ON transactions
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+SELECT guard_partition('transactions', 'transactions_default');
+SELECT make_partitions('transactions', (now() AT TIME ZONE 'UTC')::DATE, 4);
 
 -- Personal data lives apart from the books, so that it can be erased without them.
 CREATE TABLE payment_customers (

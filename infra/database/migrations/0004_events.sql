@@ -19,6 +19,8 @@ CREATE INDEX events_of_merchant ON events (merchant_id, mode, id);
 
 CREATE TRIGGER events_are_immutable BEFORE UPDATE OR DELETE ON events
 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER events_are_not_truncated BEFORE TRUNCATE ON events
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE FUNCTION append_event(
     p_id UUID, p_source TEXT, p_type TEXT, p_mode TEXT, p_merchant_id UUID, p_object_id TEXT,

@@ -18,9 +18,14 @@ from paynexus.payments.steps import Step
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
+# An empty body is one without fields, where none is needed.
+WHOLE_CAPTURE, CANCEL, WHOLE_REFUND = CaptureOrder(), CancelOrder(), RefundOrder()
+
 
 @router.post("/payments/<payment_id>/capture", summary="Capture a payment")
-def capture(payment_id: str, body: Annotated[CaptureOrder, Body()]) -> Response[str]:
+def capture(
+    payment_id: str, body: Annotated[CaptureOrder, Body()] = WHOLE_CAPTURE
+) -> Response[str]:
     """An AUTHORIZED payment is completed, whole or in part."""
     own_id, scope, fingerprint, now = _begin(payment_id, "capture", body)
     db = runtime.database()
@@ -32,7 +37,7 @@ def capture(payment_id: str, body: Annotated[CaptureOrder, Body()]) -> Response[
 
 
 @router.post("/payments/<payment_id>/cancel", summary="Cancel a payment")
-def cancel(payment_id: str, body: Annotated[CancelOrder, Body()]) -> Response[str]:
+def cancel(payment_id: str, body: Annotated[CancelOrder, Body()] = CANCEL) -> Response[str]:
     """An AUTHORIZED or CHALLENGED payment is given up; nothing is taken."""
     own_id, scope, fingerprint, now = _begin(payment_id, "cancel", body)
     begun = operations.cancel(runtime.database(), scope, own_id, fingerprint=fingerprint, now=now)
@@ -62,7 +67,7 @@ def confirm(payment_id: str, body: Annotated[ConfirmOrder, Body()]) -> Response[
 
 
 @router.post("/payments/<payment_id>/refunds", summary="Refund a payment", status_code=201)
-def refund(payment_id: str, body: Annotated[RefundOrder, Body()]) -> Response[str]:
+def refund(payment_id: str, body: Annotated[RefundOrder, Body()] = WHOLE_REFUND) -> Response[str]:
     """A COMPLETED payment's money goes back, whole or in part, as often as some is left."""
     own_id, scope, fingerprint, now = _begin(payment_id, "refunds", body)
     begun = operations.refund(

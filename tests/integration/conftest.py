@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,9 @@ from moto.kms.utils import ECDSAPrivateKey
 
 from paynexus import ids, runtime
 from paynexus.ids import MerchantId
+from paynexus.payments.workflow import Workflow
+from tests.integration.steps_in_process import StepFunctions
+from tests.sandbox import KEY, Sandbox
 
 type Handler = Callable[[Mapping[str, Any], object], dict[str, Any]]
 
@@ -156,6 +160,19 @@ def deployed(
 def call(deployed: pytest.MonkeyPatch, merchant: MerchantId) -> Caller:
     """Calls functions in the name of the test's merchant."""
     return Caller(merchant)
+
+
+@pytest.fixture
+def acquirer(deployed: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+    """The sandbox acquirer, and a workflow that leads to it: payments can be taken over HTTP."""
+    sandbox = Sandbox(tmp_path / "acquirer")
+    sandbox.start()
+    deployed.setenv("PAYNEXUS_SANDBOX_ACQUIRER_URL", f"http://127.0.0.1:{sandbox.port}")
+    runtime.settings.cache_clear()
+    deployed.setitem(runtime.keys(), "sandbox_acquirer_key", KEY)
+    deployed.setattr(runtime, "workflow", lambda: Workflow(StepFunctions(), "process_payment"))
+    yield sandbox
+    sandbox.stop()
 
 
 def form(**fields: str) -> str:

@@ -107,6 +107,8 @@ def typed_errors() -> Iterator[None]:
     except psycopg.Error as error:
         known = SQLSTATE_ERRORS.get(error.sqlstate or "")
         if known is None:
+            # The whole message shows the failing row, and with it what no log may hold.
+            error.args = (error.diag.message_primary or type(error).__name__,)
             raise
         raise known(error.diag.message_primary or "", param=error.diag.column_name) from error
 

@@ -39,6 +39,12 @@ class RequestTooLarge(PayNexusError):
     code = "request_too_large"
 
 
+class UnsupportedMediaType(PayNexusError):
+    """The body is of a type that is not read here."""
+
+    code = "unsupported_media_type"
+
+
 class Unauthenticated(PayNexusError):
     """No valid credentials came with the request."""
 

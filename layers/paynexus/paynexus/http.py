@@ -1,19 +1,17 @@
 """The HTTP edge: strict bodies in, resources or RFC 9457 problems out, a Request-Id on each."""
 
+import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
-from aws_lambda_powertools.event_handler.openapi.exceptions import (
-    RequestUnsupportedContentType,
-    RequestValidationError,
-)
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
 from paynexus import errors, ids, jsontext
-from paynexus.observability import count, logger
+from paynexus.observability import count, logger, trace_of
 
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_LIMIT = 100
@@ -31,6 +29,7 @@ STATUS_OF: dict[type[errors.PayNexusError], int] = {
     errors.OperationRunning: 409,
     errors.InvalidState: 409,
     errors.RequestTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
     errors.IdempotencyKeyReused: 422,
     errors.QrRefused: 422,
     errors.RateLimited: 429,
@@ -62,10 +61,12 @@ class Resolver(APIGatewayRestResolver):
         self.request_id = ids.text("req", ids.new_id())
         self.answer_headers = {}
         logger.set_correlation_id(self.request_id)
-        # API Gateway sends null, and some callers leave these out altogether.
-        event = {**event, "headers": event.get("headers") or {}}
-        refusal = self._refusal(event)
-        answer: dict[str, Any] = refusal or super().resolve(event, context)
+        try:
+            request = self._admitted(event)
+        except errors.PayNexusError as error:
+            answer = _raw(problem(error, request_id=self.request_id))
+        else:
+            answer = super().resolve(request, context)
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Request-Id"] = [self.request_id]
         headers.update({name: [value] for name, value in self.answer_headers.items()})
@@ -85,37 +86,32 @@ class Resolver(APIGatewayRestResolver):
         routes = self._static_routes + self._dynamic_routes  # Powertools has no accessor
         return [route for route in routes if route.rule.match(path)]
 
-    def _refusal(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
-        try:
-            if self.guard is not None:
-                self.guard(event)
-        except errors.PayNexusError as error:
-            refusal = problem(error, request_id=self.request_id)
-            headers = {"Content-Type": jsontext.PROBLEM_MEDIA_TYPE, **refusal.headers}
-            return {
-                "statusCode": refusal.status_code,
-                "multiValueHeaders": {name: [value] for name, value in headers.items()},
-                "body": refusal.body,
-                "isBase64Encoded": False,
-            }
-        return None
+    def _admitted(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        # API Gateway sends null for what there is none of, and some callers leave it out.
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        # Media types know no case; Powertools compares them in small letters.
+        headers["content-type"] = (headers.get("content-type") or "").lower()
+        request = {**event, "headers": headers, "body": event.get("body")}
+        if self.guard is not None:
+            self.guard(request)
+        return {**request, "body": _text_of(request), "isBase64Encoded": False}
 
 
 def new_resolver() -> Resolver:
     """A resolver that validates strictly and says no in problem+json only."""
-    app = Resolver(enable_validation=True, json_body_deserializer=jsontext.parse)
+    app = Resolver(enable_validation=True, json_body_deserializer=_object)
 
     @app.exception_handler(errors.PayNexusError)  # type: ignore[untyped-decorator]  # Powertools'
     def refuse(error: errors.PayNexusError) -> Response[str]:
         return problem(error, request_id=app.request_id)
 
-    @app.exception_handler([RequestValidationError, RequestUnsupportedContentType])  # type: ignore[untyped-decorator]  # Powertools'
+    @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]  # Powertools'
     def refuse_invalid(error: RequestValidationError) -> Response[str]:
         return problem(_invalid_request(error.errors()), request_id=app.request_id)
 
     @app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # Powertools'
     def refuse_unforeseen(error: Exception) -> Response[str]:
-        logger.exception("unforeseen error", exc_info=error)
+        logger.error("unforeseen error", trace=trace_of(error))
         count("UnforeseenError")
         unforeseen = errors.PayNexusError("Something failed on our side; it has been reported.")
         return problem(unforeseen, request_id=app.request_id)
@@ -125,6 +121,16 @@ def new_resolver() -> Resolver:
         return problem(_unknown_route(app), request_id=app.request_id)
 
     return app
+
+
+def require_json(event: Mapping[str, Any]) -> None:
+    """Raise UnsupportedMediaType for a body that says it is anything but JSON.
+
+    One that says nothing is read as JSON.
+    """
+    media_type, _, _ = (event["headers"]["content-type"] or JSON).partition(";")
+    if event["body"] and media_type.strip() != JSON:
+        raise errors.UnsupportedMediaType(f"Send the body as `Content-Type: {JSON}`.")
 
 
 def reply(
@@ -174,6 +180,33 @@ def status_of(error: errors.PayNexusError) -> int:
     return 500
 
 
+def _object(text: str) -> dict[str, Any]:
+    value = jsontext.parse(text)
+    if not isinstance(value, dict):
+        raise errors.InvalidRequest("The body is no JSON object.")
+    return value
+
+
+def _text_of(event: Mapping[str, Any]) -> str | None:
+    body: str | None = event["body"]
+    if not body or not event.get("isBase64Encoded"):
+        return body
+    try:
+        return base64.b64decode(body, validate=True).decode()
+    except ValueError:
+        raise errors.InvalidRequest("The body is no UTF-8 text.") from None
+
+
+def _raw(refusal: Response[str]) -> dict[str, Any]:
+    headers = {"Content-Type": str(refusal.content_type), **refusal.headers}
+    return {
+        "statusCode": refusal.status_code,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "body": refusal.body,
+        "isBase64Encoded": False,
+    }
+
+
 def _headers_of(error: errors.PayNexusError) -> dict[str, str | list[str]]:
     """What the refusal's own standard asks for: RFC 9110, RFC 6750."""
     match error:
@@ -190,6 +223,8 @@ def _headers_of(error: errors.PayNexusError) -> dict[str, str | list[str]]:
 
 def _invalid_request(faults: Sequence[Mapping[str, Any]]) -> errors.InvalidRequest:
     first = faults[0]
+    if (first["loc"], first["type"]) == (("body",), "missing"):
+        return errors.InvalidRequest("The body is empty; send a JSON object.")
     where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
     name = ".".join(where)
     detail = f"{name}: {first['msg']}" if name else str(first["msg"])

@@ -1,5 +1,7 @@
 """Logs and metrics. Only named fields are logged: never bodies, headers, tokens, e-mails."""
 
+import traceback
+
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
@@ -21,6 +23,17 @@ def gauge(name: str, value: float, *, unit: MetricUnit, **dimensions: str) -> No
     """Emit one measurement, such as a lag in seconds; likewise."""
     for labels in [{}, dimensions] if dimensions else [{}]:
         _emit(name, unit, value, labels)
+
+
+def trace_of(error: BaseException) -> list[str]:
+    """Where `error` and what led to it were raised, outermost call first, cause after effect.
+
+    Without their messages: those may quote what was sent to us.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    before = error.__cause__ or error.__context__
+    return [type(error).__name__, *places, *(trace_of(before) if before else [])]
 
 
 def _emit(name: str, unit: MetricUnit, value: float, dimensions: dict[str, str]) -> None:

@@ -29,6 +29,7 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
         route = app.route_of(event)
         if route is not None:
             require_scope(caller, route)
+        http.require_json(event)
 
     app.guard = admit
     return app
@@ -40,5 +41,5 @@ def principal_of(app: BaseRouter, clock: Clock) -> Principal:
 
 
 def _context_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    context: Mapping[str, Any] = event["requestContext"].get("authorizer") or {}
+    context: Mapping[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
     return context

@@ -990,10 +990,12 @@ DECLARE
     credit accounts := ledger_account(p_credit_type, p_mode, p_currency, p_credit_merchant);
     wanted transfers;
     is_pending BOOLEAN := p_state = 'pending';
+    -- Without its sign: the least integer has no positive counterpart.
+    spread INTEGER := hashtext(p_id::TEXT) & 2147483647;
 BEGIN
     wanted := ROW(
         p_id, p_state, NULL, p_kind, debit.id, credit.id,
-        abs(hashtext(p_id::TEXT)) % debit.slots, abs(hashtext(p_id::TEXT)) % credit.slots,
+        spread % debit.slots, spread % credit.slots,
         p_amount, p_currency, p_mode, coalesce(p_credit_merchant, p_debit_merchant),
         p_object_id, p_transaction_id, 1, p_at
     );

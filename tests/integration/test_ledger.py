@@ -4,6 +4,8 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -159,6 +161,17 @@ def test_history_is_immutable(
 
     with pytest.raises(psycopg.Error, match="never changed or deleted"):
         database.connection().execute(statement)
+
+
+def test_every_id_has_a_slot(database: Database, merchant: MerchantId, now: dt.datetime) -> None:
+    """Also the id whose hash is the least integer, which has no absolute value."""
+    database.connection().execute("SELECT make_partitions('ledger_entries', '2025-12-01', 1)")
+    unlucky = TransferId(UUID("019b0000-0000-7000-8000-db0e68070000"))
+    with database.transaction() as tx:
+        assert tx.execute("SELECT hashtext(%s::TEXT)", (unlucky,)).fetchone() == (-(2**31),)
+        store.post(tx, replace(payment(merchant), id=unlucky), at=now)
+
+    assert balance(database, merchant).posted == 1000
 
 
 def test_unbalanced_entries_are_refused(

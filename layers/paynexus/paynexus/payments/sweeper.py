@@ -25,7 +25,7 @@ def sweep(db: Database, run: Runner, *, now: dt.datetime) -> int:
 
     One that fails again is logged and counted, and does not keep the others from their turn.
     """
-    steps = abandoned(db, now=now)
+    steps = take_up(db, now=now)
     for step in steps:
         try:
             run(step)
@@ -36,12 +36,16 @@ def sweep(db: Database, run: Runner, *, now: dt.datetime) -> int:
     return len(steps)
 
 
-def abandoned(db: Database, *, now: dt.datetime) -> list[Step]:
-    """What to run again, oldest first."""
+def take_up(db: Database, *, now: dt.datetime) -> list[Step]:
+    """What to run again, now this sweep's alone.
+
+    Whatever comes of it, its next turn is behind all that wait longer: what fails each time,
+    or is never reached in time, can't keep the others from theirs.
+    """
     before = now - LEFT_ALONE
-    with db.reading() as connection:
-        charges = payments.unfinished(connection, before=before, limit=SWEEP_LIMIT)
-        returns = refunds.unfinished(connection, before=before, limit=SWEEP_LIMIT)
+    with db.transaction() as tx:
+        charges = payments.take_up(tx, before=before, now=now, limit=SWEEP_LIMIT)
+        returns = refunds.take_up(tx, before=before, now=now, limit=SWEEP_LIMIT)
     steps = [_step_of(*found) for found in charges]
     return steps + [
         Step(payment_id, Operation.REFUND, refund_id) for refund_id, payment_id in returns

@@ -62,11 +62,17 @@ ORDER BY t.id DESC
 LIMIT %(limit)s
 """
 )
-SQL_UNFINISHED = """
-SELECT id, open_operation, open_operation_id FROM transactions
-WHERE (status IN ('PENDING', 'UNKNOWN') OR open_operation IS NOT NULL) AND updated_at < %s
-ORDER BY updated_at
-LIMIT %s
+SQL_TAKE_UP = """
+UPDATE transactions SET updated_at = %(now)s
+WHERE id IN (
+    SELECT id FROM transactions
+    WHERE (status IN ('PENDING', 'UNKNOWN') OR open_operation IS NOT NULL)
+        AND updated_at < %(before)s
+    ORDER BY updated_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, open_operation, open_operation_id
 """
 SQL_HISTORY = """
 SELECT created_at AS at, 'event' AS entry, type AS what, NULL AS detail
@@ -178,11 +184,12 @@ def page(
         return [_payment(row) for row in cursor.execute(SQL_LIST, values)]
 
 
-def unfinished(
-    connection: Connection, *, before: dt.datetime, limit: int
+def take_up(
+    tx: Connection, *, before: dt.datetime, now: dt.datetime, limit: int
 ) -> list[tuple[PaymentId, str | None, UUID | None]]:
-    """Payments that nothing has happened to since `before` and that are not at rest."""
-    return connection.execute(SQL_UNFINISHED, (before, limit)).fetchall()
+    """The payments that waited longest since `before`, not at rest; their wait begins anew."""
+    values = {"before": before, "now": now, "limit": limit}
+    return tx.execute(SQL_TAKE_UP, values).fetchall()
 
 
 def history(connection: Connection, payment_id: PaymentId, object_id: str) -> list[dict[str, Any]]:

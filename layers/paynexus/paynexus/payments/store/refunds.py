@@ -25,9 +25,16 @@ WHERE id = %s
 """
 SQL_GET = "SELECT * FROM refunds WHERE id = %s"
 SQL_FIND = "SELECT * FROM refunds WHERE id = %s AND merchant_id = %s AND mode = %s"
-SQL_UNFINISHED = """
-SELECT id, payment_id FROM refunds
-WHERE status IN ('PENDING', 'UNKNOWN') AND updated_at < %s ORDER BY updated_at LIMIT %s
+SQL_TAKE_UP = """
+UPDATE refunds SET updated_at = %(now)s
+WHERE id IN (
+    SELECT id FROM refunds
+    WHERE status IN ('PENDING', 'UNKNOWN') AND updated_at < %(before)s
+    ORDER BY updated_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, payment_id
 """
 
 
@@ -69,11 +76,12 @@ def find(
     return _one(connection, SQL_FIND, (refund_id, merchant_id, mode))
 
 
-def unfinished(
-    connection: Connection, *, before: dt.datetime, limit: int
+def take_up(
+    tx: Connection, *, before: dt.datetime, now: dt.datetime, limit: int
 ) -> list[tuple[RefundId, PaymentId]]:
-    """Refunds that nothing has happened to since `before` and that are not final."""
-    return connection.execute(SQL_UNFINISHED, (before, limit)).fetchall()
+    """The refunds that waited longest since `before`, not final; their wait begins anew."""
+    values = {"before": before, "now": now, "limit": limit}
+    return tx.execute(SQL_TAKE_UP, values).fetchall()
 
 
 def _one(connection: Connection, query: str, values: tuple[object, ...]) -> Refund | None:

@@ -1,0 +1,71 @@
+"""The night watch: each abandoned payment gets its turn, and one watchman."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+
+from paynexus import errors
+from paynexus.cache import Cache
+from paynexus.db import Database
+from paynexus.ids import MerchantId, PaymentId
+from paynexus.money import Money
+from paynexus.payments import service, sweeper
+from paynexus.payments.steps import Step
+from tests.flow import Flow
+
+LATER = dt.timedelta(minutes=2)
+
+
+@pytest.fixture(name="abandoned")
+def _abandoned(
+    database: Database, cache: Cache, merchant: MerchantId, now: dt.datetime
+) -> list[PaymentId]:
+    """Three payments whose requests died, the oldest first."""
+    flow = Flow(database, cache, {}, merchant, now)
+    return [_accepted(flow, now + dt.timedelta(seconds=second)) for second in range(3)]
+
+
+def test_what_fails_each_time_keeps_no_other_from_its_turn(
+    database: Database,
+    abandoned: list[PaymentId],
+    now: dt.datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many broken payments as one run takes: the one behind them has its turn in the next."""
+    monkeypatch.setattr(sweeper, "SWEEP_LIMIT", 2)
+    reached: list[PaymentId] = []
+
+    def run(step: Step) -> None:
+        reached.append(step.payment_id)
+        if step.payment_id != abandoned[-1]:
+            raise errors.DatabaseUnavailable("as ever")
+
+    for number in (1, 2):
+        sweeper.sweep(database, run, now=now + number * LATER)
+
+    assert set(abandoned) == set(reached)
+
+
+def test_two_sweeps_at_once_share_the_work(
+    database: Database,
+    another_database: Callable[[], Database],
+    abandoned: list[PaymentId],
+    now: dt.datetime,
+) -> None:
+    """While one is at work, the other finds nothing that is not left alone."""
+    taken: list[int] = []
+
+    def run(_: Step) -> None:
+        taken.append(sweeper.sweep(another_database(), run, now=now + LATER))
+
+    assert sweeper.sweep(database, run, now=now + LATER) == len(abandoned)
+    assert taken == [0, 0, 0]
+
+
+def _accepted(flow: Flow, at: dt.datetime) -> PaymentId:
+    request = service.PaymentRequest(Money(1000, "EUR"), "tok_approve")
+    scope = flow.scope("POST /payments", at.isoformat())
+    return service.accept(
+        flow.database, flow.cache, scope, request, fingerprint=b"same", now=at
+    ).payment_id

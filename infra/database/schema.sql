@@ -678,7 +678,7 @@ CREATE INDEX webhook_endpoints_of_merchant ON public.webhook_endpoints USING btr
 
 CREATE UNIQUE INDEX pending_transfer_is_resolved_once ON public.transfers USING btree (pending_id) WHERE (pending_id IS NOT NULL);
 
-CREATE OR REPLACE FUNCTION public.append_event(p_id uuid, p_source text, p_type text, p_mode text, p_merchant_id uuid, p_object_id text, p_data jsonb, p_at timestamp with time zone DEFAULT now())
+CREATE OR REPLACE FUNCTION public.append_event(p_id uuid, p_source text, p_type text, p_mode text, p_merchant_id uuid, p_object_id text, p_data jsonb, p_at timestamp with time zone DEFAULT clock_timestamp())
  RETURNS integer
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'

@@ -24,7 +24,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE FUNCTION append_event(
     p_id UUID, p_source TEXT, p_type TEXT, p_mode TEXT, p_merchant_id UUID, p_object_id TEXT,
-    p_data JSONB, p_at TIMESTAMPTZ DEFAULT now()
+    p_data JSONB, p_at TIMESTAMPTZ DEFAULT clock_timestamp()
 ) RETURNS INTEGER
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -41,7 +41,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION append_event IS
-    'Appends the object''s next event; the caller holds the object''s row lock.';
+    'Appends the object''s next event; the caller holds the object''s row lock. Its time is that '
+    'of this call: a transaction that began early and waited for the lock is not told earlier.';
 
 CREATE PUBLICATION paynexus_changes FOR TABLE events, transfers
 WITH (publish = 'insert', publish_via_partition_root = true);

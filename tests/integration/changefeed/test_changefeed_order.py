@@ -170,6 +170,22 @@ def test_the_sequence_of_an_object_has_no_gap(database: Database, merchant: Merc
     assert rows == [(1,), (2,), (3,)]
 
 
+def test_an_objects_events_are_as_old_as_their_sequence_says(
+    database: Database, another_database: Callable[[], Database], merchant: MerchantId
+) -> None:
+    """A transaction that began first and appended last is told last when the log is lost."""
+    one = ids.text("pay", ids.new_id())
+    with database.transaction() as early:
+        early.execute("SELECT now()")
+        with another_database().transaction() as late:
+            append(late, merchant, one)
+        append(early, merchant, one)
+
+    query = "SELECT sequence FROM events WHERE object_id = %s ORDER BY created_at"
+    rows = database.connection().execute(query, (one,)).fetchall()
+    assert rows == [(1,), (2,)]
+
+
 def test_an_event_keeps_its_id(database: Database, merchant: MerchantId) -> None:
     """The id that append_event answers is the row's."""
     with database.transaction() as tx:

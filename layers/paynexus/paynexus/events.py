@@ -57,10 +57,9 @@ class Failure(_Strict):
 
 
 class Customer(_Strict):
-    """Who pays, as the merchant names them; the address is null, as events outlive its erasure."""
+    """Who pays, as the merchant names them: events outlive the erasure of anything more."""
 
     id: str | None
-    email: str | None
 
 
 class NextAction(BaseModel):
@@ -218,7 +217,7 @@ def _payment(kind: str, sequence: int, status: str, **changes: object) -> Fact:
         "payment_method": "tok_approve",
         "reference": "order-4711",
         "description": "Two coffees and a croissant",
-        "customer": {"id": "customer-42", "email": None},
+        "customer": {"id": "customer-42"},
         "qr_code": None,
         "failure": None,
         "next_action": None,

@@ -14,7 +14,11 @@ PAYMENT_REQUIRED = 402
 
 
 def payment_resource(payment: Payment) -> dict[str, Any]:
-    """The payment as JSON; amounts are minor units."""
+    """The payment as JSON; amounts are minor units.
+
+    Of its customer it names the merchant's own id alone: answers are kept and events outlive
+    everything, while e-mail address and country must stay erasable.
+    """
     currency = payment.money.currency
     return {
         "id": ids.text("pay", payment.id),
@@ -28,7 +32,7 @@ def payment_resource(payment: Payment) -> dict[str, Any]:
         "payment_method": payment.payment_method,
         "reference": payment.reference,
         "description": payment.description,
-        "customer": _customer(payment),
+        "customer": {"id": payment.customer.id} if payment.customer else None,
         "qr_code": ids.text("qr", payment.qr_code_id) if payment.qr_code_id else None,
         "failure": _failure(payment.failure),
         "next_action": _next_action(payment),
@@ -36,14 +40,6 @@ def payment_resource(payment: Payment) -> dict[str, Any]:
         "mode": payment.mode,
         "created": timestamp(payment.created_at),
     }
-
-
-def payment_event(payment: Payment) -> dict[str, Any]:
-    """The payment as events carry it: without personal data, which must stay erasable."""
-    resource = payment_resource(payment)
-    customer = payment.customer
-    resource["customer"] = {"id": customer.id, "email": None} if customer else None
-    return resource
 
 
 def refund_resource(refund: Refund) -> dict[str, Any]:
@@ -102,12 +98,6 @@ def timestamp(moment: dt.datetime) -> str:
 
 def _amount(amount: int, currency: str) -> dict[str, Any]:
     return {"amount": amount, "currency": currency}
-
-
-def _customer(payment: Payment) -> dict[str, str | None] | None:
-    if payment.customer is None:
-        return None
-    return {"id": payment.customer.id, "email": payment.customer.email}
 
 
 def _failure(failure: Failure | None) -> dict[str, str] | None:

@@ -18,7 +18,7 @@ from paynexus.merchants.model import FeeSchedule
 from paynexus.money import Money, limit_of
 from paynexus.payments.bookings import payment_transfer
 from paynexus.payments.model import Customer, Payment, Status
-from paynexus.payments.resource import payment_event, timestamp
+from paynexus.payments.resource import payment_resource, timestamp
 from paynexus.payments.store import payments as store
 from paynexus.qr import service as qr
 
@@ -125,7 +125,7 @@ def append_payment_event(tx: Connection, payment: Payment, name: str) -> None:
         mode=payment.mode,
         merchant_id=payment.merchant_id,
         object_id=ids.text("pay", payment.id),
-        data=payment_event(payment),
+        data=payment_resource(payment),
     )
 
 

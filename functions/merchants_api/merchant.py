@@ -17,7 +17,9 @@ router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leave
 
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 Name = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"),
+    http.NoCardNumber,
 ]
 
 

@@ -28,7 +28,9 @@ type EventTypes = Annotated[
     AfterValidator(_distinct),
 ]
 type Url = Annotated[str, Field(min_length=1, max_length=URL_LENGTH_MAX)]
-type Description = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,200}$")]
+type Description = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,200}$"), http.NoCardNumber
+]
 
 
 class EndpointOrder(http.Strict):

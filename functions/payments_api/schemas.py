@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from paynexus import http
+from paynexus.cards import has_card_number
 from paynexus.money import EXPONENTS, Money
 from paynexus.payments.model import Customer
 from paynexus.payments.service import PaymentRequest
@@ -18,16 +19,20 @@ def _known_currency(currency: str) -> str:
     return currency
 
 
-def _few(metadata: dict[str, str]) -> dict[str, str]:
+def _fitting(metadata: dict[str, str]) -> dict[str, str]:
     if len(metadata) > METADATA_KEYS_LIMIT:
         raise ValueError(f"at most {METADATA_KEYS_LIMIT} keys")
+    if any(has_card_number(key) for key in metadata):
+        raise ValueError("a key looks like a card number, and none is taken here")
     return metadata
 
 
 # Control characters have no place in what people read; Postgres can't store NUL.
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+Text = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200), http.NoCardNumber
+]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
-MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$")]
+MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$"), http.NoCardNumber]
 Amount = Annotated[int, Field(gt=0, description="minor units")]
 Currency = Annotated[str, AfterValidator(_known_currency)]
 
@@ -36,9 +41,14 @@ class CustomerOrder(http.Strict):
     """Who pays."""
 
     id: Text | None = None
-    email: Annotated[
-        str | None, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", max_length=254)
-    ] = None
+    email: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", max_length=254),
+            http.NoCardNumber,
+        ]
+        | None
+    ) = None
     country: Annotated[str | None, StringConstraints(pattern=r"^[A-Z]{2}$")] = None
 
 
@@ -48,7 +58,10 @@ class PaymentOrder(http.Strict):
     amount: Amount
     currency: Currency
     payment_method: Annotated[
-        str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$"), Field(description="a token")
+        str,
+        StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$"),
+        http.NoCardNumber,
+        Field(description="a token"),
     ]
     capture: Literal["automatic", "manual"] = "automatic"
     reference: Text | None = None
@@ -56,7 +69,7 @@ class PaymentOrder(http.Strict):
     customer: CustomerOrder | None = None
     qr_code: Annotated[str, StringConstraints(max_length=128)] | None = None
     metadata: Annotated[
-        dict[MetadataKey, MetadataValue], AfterValidator(_few), Field(default_factory=dict)
+        dict[MetadataKey, MetadataValue], AfterValidator(_fitting), Field(default_factory=dict)
     ]
 
     def to_request(self) -> PaymentRequest:

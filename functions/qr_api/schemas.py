@@ -23,7 +23,10 @@ class QrCodeOrder(http.Strict):
     # Before the amount, whose limit it decides: fields are judged in this order.
     currency: Annotated[str, AfterValidator(_known_currency)]
     amount: Annotated[int, Field(gt=0)] | None = None
-    reference: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = None
+    reference: (
+        Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$"), http.NoCardNumber]
+        | None
+    ) = None
     expires_in: Annotated[
         int,
         Field(

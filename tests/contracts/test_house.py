@@ -29,6 +29,7 @@ PURE_NAMES = {
     "circuit.py",
     "outcomes.py",
     "money.py",
+    "cards.py",
     "ids.py",
     "errors.py",
     "clock.py",

@@ -8,9 +8,10 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from paynexus import errors, ids, jsontext
+from paynexus.cards import has_card_number
 from paynexus.observability import count, logger, trace_of
 
 PAGE_SIZE_DEFAULT = 20
@@ -37,6 +38,16 @@ STATUS_OF: dict[type[errors.PayNexusError], int] = {
     errors.DatabaseUnavailable: 503,
 }
 """The one place where an error of the business becomes an HTTP status; others are 500."""
+
+
+def _without_card_number(text: str) -> str:
+    if has_card_number(text):
+        raise ValueError("this looks like a card number, and none is taken here")
+    return text
+
+
+NoCardNumber = AfterValidator(_without_card_number)
+"""On each text that is kept: card numbers are refused before they are stored or logged."""
 
 
 class Strict(BaseModel):

@@ -16,8 +16,14 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from paynexus.cache import Cache
+from paynexus.cards import has_card_number
 from paynexus.db import Connection, Database
-from paynexus.errors import IdempotencyKeyMissing, IdempotencyKeyReused, OperationRunning
+from paynexus.errors import (
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    OperationRunning,
+)
 from paynexus.ids import MerchantId
 
 KEY_HEADER = "Idempotency-Key"
@@ -105,7 +111,8 @@ class _ClaimRow:
 def key_of(headers: Mapping[str, str]) -> str:
     """The request's Idempotency-Key, bare or as a quoted structured-field string.
 
-    Raises IdempotencyKeyMissing unless it is 1 to 255 printable ASCII characters.
+    Raises IdempotencyKeyMissing unless it is 1 to 255 printable ASCII characters, InvalidRequest
+    for one that could be a card number.
     """
     given = next((v for name, v in headers.items() if name.lower() == "idempotency-key"), None)
     if given is None:
@@ -121,6 +128,10 @@ def key_of(headers: Mapping[str, str]) -> str:
         raise IdempotencyKeyMissing(
             f"An Idempotency-Key is 1 to {KEY_LENGTH_LIMIT} printable ASCII characters.",
             param=KEY_HEADER,
+        )
+    if has_card_number(key):
+        raise InvalidRequest(
+            "This key looks like a card number, and none is taken here.", param=KEY_HEADER
         )
     return key
 

@@ -1,5 +1,6 @@
 """Logs and metrics. Only named fields are logged: never bodies, headers, tokens, e-mails."""
 
+import logging
 import traceback
 
 from aws_lambda_powertools import Logger
@@ -8,6 +9,9 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 NAMESPACE = "PayNexus"
 
 logger = Logger(service="paynexus", log_uncaught_exceptions=False)
+for _library in ("aws_lambda_powertools", "boto3", "botocore", "urllib3"):
+    # Whatever the level: below this one, they print requests and answers whole.
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 def count(name: str, value: float = 1, **dimensions: str) -> None:

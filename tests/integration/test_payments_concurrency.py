@@ -9,18 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from paynexus import errors, ids
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.money import Money
+from paynexus.ledger import store as ledger
+from paynexus.money import Money, limit_of
 from paynexus.payments import operations, service
 from paynexus.payments.model import Status
 from paynexus.payments.steps import Step
+from paynexus.settlement.service import settle
 from tests.flow import Flow
 from tests.sandbox import Sandbox
 
 PATIENCE_SECONDS = 20
+TEN_EUROS = Money(1000, "EUR")
 
 
 @pytest.fixture(name="sandbox")
@@ -65,9 +69,9 @@ class Held:
         return self.inner.is_healthy()
 
 
-def accepted(flow: Flow) -> PaymentId:
+def accepted(flow: Flow, money: Money = TEN_EUROS) -> PaymentId:
     """A payment on record that nobody has begun to charge."""
-    request = service.PaymentRequest(Money(1000, "EUR"), "tok_approve")
+    request = service.PaymentRequest(money, "tok_approve")
     scope = flow.scope("POST /payments", "order-1")
     return service.accept(
         flow.database, flow.cache, scope, request, fingerprint=b"same", now=flow.now
@@ -105,6 +109,165 @@ def test_a_call_that_never_left_does_not_speak_for_another(
     assert Status.COMPLETED is payment.status
     assert (charge.captured, charge.refunded) == (payment.captured_amount, payment.refunded_amount)
     assert operations.stored_answer(flow.database, step.operation_id, now=flow.now) is not None
+
+
+def test_of_a_capture_and_a_cancel_at_once_one_is_done(
+    flow: Flow, sandbox: Sandbox, another_database: Callable[[], Database]
+) -> None:
+    """Eight requests, each under its own key: the first holds the payment, the others are told."""
+    payment_id, _ = flow.take(capture="manual")
+
+    def act(number: int) -> int:
+        mine = flow_like(flow, another_database())
+        try:
+            if number % 2:
+                mine.operate(Operation.CAPTURE, payment_id, operations.capture, amount=None)
+            else:
+                mine.operate(Operation.CANCEL, payment_id, operations.cancel)
+        except errors.InvalidState:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(act, range(8))) == 1
+
+    charge = sandbox.store.charge(ids.text("chg", payment_id))
+    assert charge is not None
+    is_canceled = flow.payment(payment_id).status is Status.CANCELED
+    assert (charge.canceled, charge.captured) == ((True, 0) if is_canceled else (False, 1000))
+
+
+def test_refunds_at_once_never_return_more_than_was_taken(
+    flow: Flow, sandbox: Sandbox, another_database: Callable[[], Database]
+) -> None:
+    """Eight refunds of 300 out of 1000: three are made, five are refused."""
+    payment_id, _ = flow.take(amount=1000)
+
+    def refund(_: int) -> int:
+        mine = flow_like(flow, another_database())
+        try:
+            mine.operate(Operation.REFUND, payment_id, operations.refund, amount=300, reason=None)
+        except errors.InvalidRequest:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(refund, range(8))) == 3
+
+    charge = sandbox.store.charge(ids.text("chg", payment_id))
+    assert charge is not None
+    assert charge.refunded == flow.payment(payment_id).refunded_amount == 900
+
+
+def test_a_challenge_is_answered_once(
+    flow: Flow, sandbox: Sandbox, another_database: Callable[[], Database]
+) -> None:
+    """Eight answers at once, yes and no, each under its own key: one counts."""
+    payment_id, _ = flow.take(amount=60_000)
+
+    def confirm(number: int) -> int:
+        mine = flow_like(flow, another_database())
+        try:
+            mine.operate(
+                Operation.CHARGE,
+                payment_id,
+                operations.confirm,
+                is_authenticated=bool(number % 2),
+            )
+        except errors.InvalidState:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(confirm, range(8))) == 1
+
+    is_paid = flow.payment(payment_id).status is Status.COMPLETED
+    assert len(sandbox.charges()) == is_paid
+
+
+def test_taking_refunding_and_settling_at_once_wait_for_each_other_without_a_deadlock(
+    flow: Flow, another_database: Callable[[], Database]
+) -> None:
+    """Four tills and two settlers on one merchant's account: nobody is turned away."""
+    bank = Outbox()
+
+    def work(number: int) -> None:
+        mine = flow_like(flow, another_database())
+        for turn in range(8):
+            if number < 2:
+                settle(mine.database, bank, now=flow.now + dt.timedelta(seconds=turn))
+                continue
+            payment_id, _ = mine.take(amount=1000)
+            if turn % 2:
+                mine.operate(
+                    Operation.REFUND, payment_id, operations.refund, amount=200, reason=None
+                )
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+
+    last = settle(flow.database, bank, now=flow.now + dt.timedelta(hours=1))
+    assert last.failed == 0
+    owed = ledger.balances(flow.database.connection(), flow.merchant, "test")
+    assert [(balance.posted, balance.pending_in) for balance in owed] == [(0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "schedule", "fee"),
+    [
+        ("JPY", 1, (0, 0), 0),
+        ("JPY", 1, (10_000, 500), 1),
+        ("JPY", limit_of("JPY"), (150, 25), 150_025),
+        ("KWD", limit_of("KWD"), (150, 25), 150_000_025),
+        ("EUR", 1, (150, 25), 1),
+        ("EUR", 1, (150, 0), 0),
+    ],
+)
+def test_the_smallest_and_the_largest_amounts_add_up(
+    flow: Flow, currency: str, amount: int, schedule: tuple[int, int], fee: int
+) -> None:
+    """Taken, its fee booked if there is one, and returned whole: the merchant bears the fee."""
+    with flow.database.transaction() as tx:
+        tx.execute(
+            "INSERT INTO merchant_fees VALUES (%s, %s, %s, %s) ON CONFLICT (merchant_id, currency)"
+            " DO UPDATE SET basis_points = excluded.basis_points,"
+            " fixed_minor = excluded.fixed_minor",
+            (flow.merchant, currency, *schedule),
+        )
+        tx.execute(
+            "UPDATE merchants SET configuration ="
+            """ '{"fraud": {"challenge_above_minor": 1000000000000,"""
+            """ "block_above_minor": 1000000000000}}' WHERE id = %s""",
+            (flow.merchant,),
+        )
+    payment_id = accepted(flow, Money(amount, currency))
+    flow.charge(payment_id)
+    assert flow.payment(payment_id).fee_amount == fee
+
+    flow.operate(Operation.REFUND, payment_id, operations.refund, amount=None, reason=None)
+
+    (owed,) = ledger.balances(flow.database.connection(), flow.merchant, "test")
+    assert (owed.currency, owed.posted, owed.pending_in, owed.pending_out) == (currency, -fee, 0, 0)
+
+
+@dataclass
+class Outbox:
+    """A bank that takes every file."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def instruct(self, name: str, document: bytes) -> None:
+        """One name, one content."""
+        assert self.files.setdefault(name, document) == document
+
+    def receive(self, name: str) -> bytes:
+        """It never says anything."""
+        raise AssertionError(name)
+
+
+def flow_like(flow: Flow, database: Database) -> Flow:
+    """The same flow in a process of its own."""
+    return Flow(database, flow.cache, flow.gateways, flow.merchant, flow.now)
 
 
 def begun(flow: Flow, operation: Operation) -> Step:

@@ -9,6 +9,7 @@ from standardwebhooks import Webhook
 from paynexus import ids
 from tests.e2e.stack import Stack
 from tests.e2e.waiting import eventually
+from tests.e2e.webhooks import Endpoint
 
 SOURCES = ("payments.events", "ledger.changes", "settlements.events", "fraud.alerts")
 READ_MAX = 10
@@ -130,26 +131,23 @@ def require_facts_on_bus(
 
 
 def require_webhooks(
-    stack: Stack, path: str, *, secret: str, envelopes: Iterable[Mapping[str, Any]]
-) -> None:
-    """Each payments.events envelope reached the endpoint, signed, in order per object."""
-    expected = {
-        envelope["id"]: {name: value for name, value in envelope.items() if name != "source"}
-        for envelope in envelopes
-        if envelope["source"] == "payments.events"
-    }
+    stack: Stack, endpoint: Endpoint, payments: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Each payments.events fact reached the endpoint, signed, in order per object; all of them."""
+    expected = {fact for fact in recorded(stack, payments) if fact[0] == "payments.events"}
 
-    def received() -> list[dict[str, Any]]:
-        requests = stack.webhooks(path)
-        missing = expected.keys() - {request["headers"]["webhook-id"] for request in requests}
+    def heard() -> list[dict[str, Any]]:
+        requests = stack.webhooks(endpoint.path)
+        told = [{**verified(one, endpoint.secret), "source": "payments.events"} for one in requests]
+        envelopes = _about(told, payments)
+        missing = expected - {_fact(envelope) for envelope in envelopes}
         assert not missing, f"{len(missing)} of {len(expected)} missing: {sorted(missing)[:3]}"
-        return requests
+        return envelopes
 
-    requests = eventually(received, what="every webhook has arrived")
-    heard = [verified(request, secret) for request in requests]
-    unique = [one for one in _first_of_each(heard) if one["id"] in expected]
-    require_order(unique)
-    assert {one["id"]: one for one in unique} == expected
+    envelopes = _first_of_each(eventually(heard, what="every webhook has arrived"))
+    assert {_fact(envelope) for envelope in envelopes} == expected
+    require_order(envelopes)
+    return envelopes
 
 
 def require_order(envelopes: Iterable[Mapping[str, Any]]) -> None:

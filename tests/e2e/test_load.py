@@ -47,8 +47,8 @@ def test_every_payment_ends_once_while_redis_is_flushed_and_killed(
     charges = [charge["reference"] for charge in stack.charges()[charged_before:]]
     assert sorted(charges) == sorted(charge_of(payment) for payment in approved)
     assert stack.violations() == 0
-    envelopes = require_facts_on_bus(recorder, sorted(payments), may_repeat=True)
-    require_webhooks(stack, endpoint.path, secret=endpoint.secret, envelopes=envelopes)
+    require_facts_on_bus(recorder, sorted(payments), may_repeat=True)
+    require_webhooks(stack, endpoint, sorted(payments))
 
 
 def _order(number: int) -> dict[str, object]:

@@ -220,19 +220,27 @@ def run(
 
 def remember(cache: Cache, scope: Scope, *, fingerprint: bytes, answer: Answer) -> None:
     """Redis may answer for this key; it is asked first and never believed about anything else."""
-    value = [fingerprint.hex(), answer.status, answer.body, answer.headers]
-    cache.set(_cache_key(scope), json.dumps(value).encode(), ttl_seconds=REMEMBERED_SECONDS)
+    key = _cache_key(scope)
+    value = [key, fingerprint.hex(), answer.status, answer.body, answer.headers]
+    cache.set(key, json.dumps(value).encode(), ttl_seconds=REMEMBERED_SECONDS)
 
 
 def remembered(cache: Cache, scope: Scope, *, fingerprint: bytes) -> Answer | None:
-    """The finished answer of this very request, if Redis has it."""
+    """The finished answer of this very request, if Redis has it.
+
+    An answer says whose it is, so that one that Redis confuses with another's is none.
+    """
+    key = _cache_key(scope)
     try:
-        known, status, body, headers = json.loads(cache.get(_cache_key(scope)) or b"null")
-    except (ValueError, TypeError):
+        said = json.loads(cache.get(key) or b"null")
+    except ValueError:
         return None
-    if known != fingerprint.hex():
-        return None
-    return Answer(status, body, headers).replayed()
+    match said:
+        case [whose, what, int(status), str(body), dict(headers)]:
+            is_ours = (whose, what) == (key, fingerprint.hex())
+            return Answer(status, body, headers).replayed() if is_ours else None
+        case _:
+            return None
 
 
 def _judge(row: _ClaimRow) -> Claim:

@@ -87,6 +87,15 @@ def test_an_approved_payment_is_booked_with_its_fee(flow: Flow, sandbox: Sandbox
     assert len(sandbox.charges()) == 1
 
 
+def test_the_gateways_own_words_are_kept_with_the_payment(flow: Flow) -> None:
+    """What the acquirer answered to the charge, and nothing of what came after it."""
+    payment_id, _ = flow.take(amount=1000)
+    flow.operate(Operation.REFUND, payment_id, operations.refund, amount=400, reason=None)
+
+    query = "SELECT gateway_response->>'status', gateway_response->>'amount' FROM transactions"
+    assert flow.database.connection().execute(query).fetchone() == ("approved", "1000")
+
+
 def test_a_declined_payment_leaves_nothing_in_the_books(flow: Flow) -> None:
     """FAILED with the gateway's code; the reservation is void."""
     payment_id, answer = flow.take("tok_decline_insufficient_funds")

@@ -42,7 +42,10 @@ UPDATE transactions SET
     failure_message = %(failure_message)s, open_operation = %(open_operation)s,
     open_operation_id = %(open_operation_id)s,
     open_operation_amount = %(open_operation_amount)s,
-    gateway_response = coalesce(%(gateway_response)s, gateway_response), updated_at = %(now)s
+    gateway_response = (
+        SELECT response FROM attempts WHERE operation_id = %(id)s ORDER BY number DESC LIMIT 1
+    ),
+    updated_at = %(now)s
 WHERE id = %(id)s
 """
 SQL_SELECT = """
@@ -123,14 +126,8 @@ def insert(tx: Connection, payment: Payment) -> None:
         tx.execute(SQL_INSERT_CUSTOMER, (payment.id, who.id, who.email, who.country))
 
 
-def update(
-    tx: Connection,
-    payment: Payment,
-    *,
-    now: dt.datetime,
-    gateway_response: dict[str, object] | None = None,
-) -> None:
-    """What may change of a payment is as `payment` says."""
+def update(tx: Connection, payment: Payment, *, now: dt.datetime) -> None:
+    """What may change of a payment is as `payment`, and the attempt of its charge, say."""
     operation = payment.open_operation
     tx.execute(
         SQL_UPDATE,
@@ -147,7 +144,6 @@ def update(
             "open_operation": operation.name if operation else None,
             "open_operation_id": operation.id if operation else None,
             "open_operation_amount": operation.amount if operation else None,
-            "gateway_response": Jsonb(gateway_response) if gateway_response else None,
             "now": now,
         },
     )

@@ -75,6 +75,7 @@ def down(layout: Layout) -> None:
             number = signal.SIGINT if name == "postgres" else signal.SIGTERM
             if parts.stop(layout, name, number=number):
                 print(f"{name} stopped")
+        _forget_account(layout)
 
 
 def migrate(layout: Layout) -> None:
@@ -148,19 +149,20 @@ def _start_programs(layout: Layout, keys: dict[str, str]) -> None:
         (layout.bank_dir / folder).mkdir(parents=True, exist_ok=True)
     aws = parts.ministack(layout)
 
-    def forget() -> None:
-        # What a killed MiniStack unpacked or still runs belongs to nobody any more.
-        parts.stop(layout, aws.name)
-        for folder in ("tmp", "state", "s3"):
-            parts.clear(layout.state / "ministack" / folder)
-
-    parts.keep(layout, aws, before=forget)
+    parts.keep(layout, aws, before=lambda: _forget_account(layout))
     for part in (
         parts.sandbox_acquirer(layout, keys["sandbox_acquirer_key"]),
         parts.webhook_sink(layout),
         parts.mock_bank(layout),
     ):
         parts.keep(layout, part)
+
+
+def _forget_account(layout: Layout) -> None:
+    """What a dead MiniStack unpacked or still runs, which belongs to nobody any more, is gone."""
+    parts.stop(layout, "ministack")
+    for folder in ("tmp", "state", "s3"):
+        parts.clear(layout.state / "ministack" / folder)
 
 
 def _deploy(layout: Layout, servers: Servers, keys: dict[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -12,12 +13,13 @@ import zxingcpp
 
 from tests.e2e.client import Answer, Client, card
 from tests.e2e.facts import require_order, verified
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, charge_of
 from tests.e2e.waiting import eventually
 from tests.e2e.webhooks import Endpoint, listen
 
 pytestmark = pytest.mark.e2e
 
+RACERS = 8
 DAYS_TO_THE_STATEMENT = 4
 """Over the longest weekend of the bank's calendar."""
 
@@ -74,6 +76,36 @@ def test_a_key_does_not_stand_for_two_payments(merchant: Client) -> None:
     other = merchant.pay(1251, key=key, payment_method=method)
 
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+
+
+def test_one_key_sent_by_eight_at_once_is_one_payment(stack: Stack, merchant: Client) -> None:
+    """Whoever comes first pays; all are told the same in the end."""
+    charged_before = len(stack.charges())
+    order = {"amount": 1250, "currency": "EUR", "payment_method": card()}
+    key = secrets.token_hex(12)
+
+    with ThreadPoolExecutor(RACERS) as racers:
+        racing = [
+            racers.submit(merchant.settle, "/payments", order, key=key) for _ in range(RACERS)
+        ]
+    answers = [one.result() for one in racing]
+
+    assert {(answer.status, answer.body) for answer in answers} == {(201, answers[0].body)}
+    charges = [charge["reference"] for charge in stack.charges()[charged_before:]]
+    assert charges == [charge_of(answers[0].json["id"])]
+
+
+def test_of_racing_refunds_only_what_was_paid_goes_back(merchant: Client) -> None:
+    """Four times 1000 out of 3000."""
+    path = f"/payments/{merchant.pay(3000).json['id']}"
+
+    with ThreadPoolExecutor(4) as racers:
+        racing = [
+            racers.submit(merchant.settle, f"{path}/refunds", {"amount": 1000}) for _ in range(4)
+        ]
+
+    assert sorted(one.result().status for one in racing) == [201, 201, 201, 400]
+    assert merchant.get(path).json["refunded"]["amount"] == 3000
 
 
 def test_a_payment_is_declined(merchant: Client) -> None:

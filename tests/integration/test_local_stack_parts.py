@@ -62,6 +62,13 @@ def test_another_terminal_keeps_what_runs(
     assert parts.ministack(layout).environment.get("TERM") is None
 
 
+def test_a_key_may_begin_with_a_dash(started: ExitStack, tmp_path: Path) -> None:
+    """Keys are random; one in 64 looks like an option."""
+    layout = Layout(state=tmp_path)
+
+    assert _keep(started, layout, parts.sandbox_acquirer(layout, "-dashed"))
+
+
 def test_a_part_that_is_described_otherwise_is_started_anew(
     started: ExitStack, tmp_path: Path
 ) -> None:

@@ -74,7 +74,9 @@ def ministack(layout: Layout) -> Part:
 def sandbox_acquirer(layout: Layout, api_key: str) -> Part:
     """The acquirer that test payments go to."""
     port = layout.port("sandbox_acquirer")
-    options = ("--port", str(port), "--state", str(layout.state / "acquirer"), "--api-key", api_key)
+    # In one word: a key may begin with a dash.
+    key = f"--api-key={api_key}"
+    options = ("--port", str(port), "--state", str(layout.state / "acquirer"), key)
     return _tool(layout, "sandbox_acquirer", *options, port=port)
 
 

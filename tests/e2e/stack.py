@@ -89,6 +89,11 @@ class Stack:
         assert "FunctionError" not in answer, payload
         return payload
 
+    def start(self, function: str) -> None:
+        """The function runs, or soon will."""
+        name = self.described["functions"][function]
+        self.aws("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+
     def rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         """What the database answers."""
         with psycopg.connect(self.described["database_url"], autocommit=True) as connection:

@@ -1,19 +1,16 @@
 """What can't be right is refused with the field's name, and leaves no trace."""
 
-import base64
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
 from psycopg import sql
 
 from paynexus import ids
+from tests.e2e.bad_tokens import bad_token
 from tests.e2e.client import Answer, Client
 from tests.e2e.stack import Stack
 
@@ -280,7 +277,7 @@ def test_a_request_without_a_valid_token_is_refused(
     stack: Stack, merchant: Client, name: str
 ) -> None:
     """Absent, torn, altered, unsigned, signed by others, or too old."""
-    bad = _bad_token(stack, merchant.token(), name)
+    bad = bad_token(stack, merchant.token(), name)
     headers = {"authorization": f"Bearer {bad}"} if bad else {}
 
     answer = merchant.raw(
@@ -354,56 +351,3 @@ def require_problem(answer: Answer, status: int, *, param: str | None = None) ->
     assert problem["detail"]
     assert problem["type"].endswith("#" + problem["code"])
     assert problem.get("param") == param, problem
-
-
-def _bad_token(stack: Stack, token: str, name: str) -> str:
-    head, body, signature = token.split(".")
-    header, claims = _decoded(head), _decoded(body)
-    now = int(time.time())
-    match name:
-        case "none":
-            return ""
-        case "garbled":
-            return token[:20]
-        case "forged":
-            return ".".join((head, _encoded({**claims, "scope": "everything"}), signature))
-        case "unsigned":
-            return f"{_encoded({**header, 'alg': 'none'})}.{body}."
-        case "foreign":
-            return _signed(f"{head}.{body}")
-        case _:
-            past = _encoded({**claims, "iat": now - 2000, "nbf": now - 2000, "exp": now - 1000})
-            return _signed_by_the_issuer(stack, f"{head}.{past}")
-
-
-def _signed(text: str) -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return _with_signature(text, key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
-
-
-def _signed_by_the_issuer(stack: Stack, text: str) -> str:
-    answer = stack.aws("kms").sign(
-        KeyId="alias/paynexus-local-tokens",
-        Message=text.encode(),
-        MessageType="RAW",
-        SigningAlgorithm="ECDSA_SHA_256",
-    )
-    return _with_signature(text, answer["Signature"])
-
-
-def _with_signature(text: str, der: bytes) -> str:
-    r, s = utils.decode_dss_signature(der)
-    return f"{text}.{_base64(r.to_bytes(32) + s.to_bytes(32))}"
-
-
-def _decoded(part: str) -> dict[str, object]:
-    value: dict[str, object] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return value
-
-
-def _encoded(value: dict[str, object]) -> str:
-    return _base64(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -12,8 +12,7 @@ demo: up ## Bring the stack up and run a merchant's day on it, end to end
 	@$(RUN) -m tools.demo
 
 test: $(INSTALLED) ## Run the tests; the deployed stack's among them
-	@$(RUN) -m pytest -n 3 --ignore tests/e2e
-	@$(RUN) -m pytest tests/e2e
+	@$(RUN) -m pytest -n 3 --dist loadgroup
 
 check: $(INSTALLED) lint test ## What CI runs: lint, types, contracts, generated files, tests
 

@@ -145,6 +145,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
+        if self.close_connection:
+            self.send_header("connection", "close")
         if retry_after is not None:
             self.send_header("retry-after", str(retry_after))
         self.end_headers()

@@ -18,10 +18,16 @@ LAST = "test_crashes.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Crashes come last: whoever follows one pays for every cold start again."""
+    """Crashes come last: whoever follows one pays for every cold start again.
+
+    Among several workers one alone has the stack, while the others run all other tests.
+    """
     items.sort(
         key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent
     )
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")

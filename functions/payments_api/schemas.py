@@ -6,17 +6,11 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from paynexus import http
 from paynexus.cards import has_card_number
-from paynexus.money import EXPONENTS, Money
+from paynexus.money import Money
 from paynexus.payments.model import Customer
 from paynexus.payments.service import PaymentRequest
 
 METADATA_KEYS_LIMIT = 50
-
-
-def _known_currency(currency: str) -> str:
-    if currency not in EXPONENTS:
-        raise ValueError("unknown currency: use an ISO 4217 code such as EUR")
-    return currency
 
 
 def _fitting(metadata: dict[str, str]) -> dict[str, str]:
@@ -34,7 +28,6 @@ Text = Annotated[
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
 MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$"), http.NoCardNumber]
 Amount = Annotated[int, Field(gt=0, description="minor units")]
-Currency = Annotated[str, AfterValidator(_known_currency)]
 
 
 class CustomerOrder(http.Strict):
@@ -56,7 +49,7 @@ class PaymentOrder(http.Strict):
     """A payment to be taken once."""
 
     amount: Amount
-    currency: Currency
+    currency: http.Currency
     payment_method: Annotated[
         str,
         StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$"),

@@ -2,26 +2,20 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from paynexus import http
-from paynexus.money import EXPONENTS, limit_of
+from paynexus.money import limit_of
 from paynexus.qr.model import LIFETIME, LIFETIME_MAX, LIFETIME_MIN
 
 PAYLOAD_CHARACTERS_MAX = 512
-
-
-def _known_currency(currency: str) -> str:
-    if currency not in EXPONENTS:
-        raise ValueError("unknown currency: use an ISO 4217 code such as EUR")
-    return currency
 
 
 class QrCodeOrder(http.Strict):
     """A code to be made; without `amount` the customer chooses it."""
 
     # Before the amount, whose limit it decides: fields are judged in this order.
-    currency: Annotated[str, AfterValidator(_known_currency)]
+    currency: http.Currency
     amount: Annotated[int, Field(gt=0)] | None = None
     reference: (
         Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$"), http.NoCardNumber]

@@ -1,9 +1,7 @@
 """Gateways as the house calls them: the sandbox acquirer behind its circuit, on real Redis."""
 
-import datetime as dt
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,56 +18,11 @@ from paynexus.gateways.sandbox import SandboxGateway
 from paynexus.gateways.service import Gateways, GuardedGateway
 from paynexus.money import Money
 from probe_gateways.handler import handler
-from tools.sandbox_acquirer.server import Server
-from tools.sandbox_acquirer.service import Acquirer
-from tools.sandbox_acquirer.store import Store
+from tests.sandbox import Sandbox
 
 KEY = "sandbox-key"
 POLICY = Policy(failures_to_open=3, open_seconds=10)
 HASTY = Pace(sleep=lambda _: None, random=lambda: 0.0)
-
-
-@dataclass
-class Sandbox:
-    """An acquirer in this process, which can go away and come back with its books."""
-
-    state: Path
-    port: int = 0
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    def start(self) -> None:
-        """It answers, on the same port as before."""
-        self.stopping.clear()
-        self.store = Store(self.state)
-        clock = lambda: dt.datetime.now(dt.UTC)  # noqa: E731, TID251 - the test's edge
-        acquirer = Acquirer(self.store, sleep=self.stopping.wait, clock=clock)
-        self.server = Server(
-            ("127.0.0.1", self.port),
-            acquirer,
-            api_key=KEY,
-            hold_seconds=60,
-            stopping=self.stopping,
-        )
-        self.port = self.server.server_port
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-        self.thread.start()
-
-    def stop(self) -> None:
-        """It is gone."""
-        self.stopping.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-        self.store.close()
-
-    @property
-    def gateway(self) -> SandboxGateway:
-        """The adapter for it."""
-        return SandboxGateway(f"http://127.0.0.1:{self.port}", api_key=KEY)
-
-    def charges(self) -> list[str]:
-        """References of all charges it ever made."""
-        return [charge.reference for _, charge, _ in self.store.charges(after=0, limit=1000)]
 
 
 @pytest.fixture(name="sandbox")

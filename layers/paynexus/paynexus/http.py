@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from paynexus import errors, ids, jsontext
 from paynexus.cards import has_card_number
+from paynexus.money import EXPONENTS
 from paynexus.observability import count, logger, trace_of
 
 PAGE_SIZE_DEFAULT = 20
@@ -48,6 +49,16 @@ def _without_card_number(text: str) -> str:
 
 NoCardNumber = AfterValidator(_without_card_number)
 """On each text that is kept: card numbers are refused before they are stored or logged."""
+
+
+def _known_currency(currency: str) -> str:
+    if currency not in EXPONENTS:
+        raise ValueError("unknown currency: use an ISO 4217 code such as EUR")
+    return currency
+
+
+Currency = Annotated[str, AfterValidator(_known_currency)]
+"""A currency in a request body."""
 
 
 class Strict(BaseModel):

@@ -11,7 +11,6 @@ ANNOUNCED_SOURCES = ("payments.events", "settlements.events")
 """What merchants are told; the same sources that the bus routes to the notification queue."""
 ENDPOINTS_MAX = 16
 """Endpoints that one merchant may have in one mode."""
-EVENT_TYPES_MAX = 50
 LOOK_BACK = dt.timedelta(days=1)
 """Events older than this are not looked for when deliveries are missing."""
 SECRET_OVERLAP = dt.timedelta(hours=24)

@@ -986,13 +986,22 @@ CREATE OR REPLACE FUNCTION public.ledger_transfer(p_id uuid, p_state text, p_kin
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-    debit accounts := ledger_account(p_debit_type, p_mode, p_currency, p_debit_merchant);
-    credit accounts := ledger_account(p_credit_type, p_mode, p_currency, p_credit_merchant);
+    debit accounts;
+    credit accounts;
     wanted transfers;
     is_pending BOOLEAN := p_state = 'pending';
     -- Without its sign: the least integer has no positive counterpart.
     spread INTEGER := hashtext(p_id::TEXT) & 2147483647;
 BEGIN
+    -- Accounts are opened in the order of their names, whichever side they stand on: two
+    -- first transfers in opposite directions would wait for each other for ever.
+    IF concat(p_debit_type, p_debit_merchant) < concat(p_credit_type, p_credit_merchant) THEN
+        debit := ledger_account(p_debit_type, p_mode, p_currency, p_debit_merchant);
+        credit := ledger_account(p_credit_type, p_mode, p_currency, p_credit_merchant);
+    ELSE
+        credit := ledger_account(p_credit_type, p_mode, p_currency, p_credit_merchant);
+        debit := ledger_account(p_debit_type, p_mode, p_currency, p_debit_merchant);
+    END IF;
     wanted := ROW(
         p_id, p_state, NULL, p_kind, debit.id, credit.id,
         spread % debit.slots, spread % credit.slots,

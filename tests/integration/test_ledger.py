@@ -16,7 +16,7 @@ from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import audit, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Balance, Transfer, TransferKind
-from paynexus.money import Money
+from paynexus.money import EXPONENTS, Money
 
 GATEWAY = Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR")
 
@@ -217,6 +217,30 @@ def test_concurrent_transfers_lose_nothing(
         list(pool.map(book, range(200)))
 
     assert Balance("EUR", 150 * 10 - 50, 0, 0) == balance(database, merchant)
+
+
+def test_first_transfers_in_opposite_directions_open_their_accounts_in_one_order(
+    another_database: Callable[[], Database], now: dt.datetime
+) -> None:
+    """Eight writers meet on accounts that do not exist yet, forty times over: no deadlock."""
+    databases = [another_database() for _ in range(8)]
+    together = threading.Barrier(8)
+
+    def book(writer: int) -> None:
+        for currency in sorted(EXPONENTS)[:40]:
+            debit, credit = (
+                Account(kind, "test", currency)
+                for kind in sorted((AccountType.CASH, AccountType.FEES), reverse=writer % 2 == 0)
+            )
+            transfer = Transfer(
+                new_transfer_id(), TransferKind.PAYMENT, debit, credit, Money(1, currency), "x"
+            )
+            together.wait(timeout=30)
+            with databases[writer].transaction() as tx:
+                store.post(tx, transfer, at=now)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(book, range(8)))
 
 
 def test_audit_names_what_was_tampered_with(

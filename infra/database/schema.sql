@@ -7,7 +7,10 @@ CREATE TABLE account_balances (
     debits_pending bigint NOT NULL DEFAULT 0,
     debits_posted bigint NOT NULL DEFAULT 0,
     credits_pending bigint NOT NULL DEFAULT 0,
-    credits_posted bigint NOT NULL DEFAULT 0
+    credits_posted bigint NOT NULL DEFAULT 0,
+    closed boolean NOT NULL DEFAULT false,
+    debits_limited boolean NOT NULL DEFAULT false,
+    credits_limited boolean NOT NULL DEFAULT false
 ) WITH (fillfactor=50);
 
 CREATE TABLE accounts (
@@ -17,7 +20,11 @@ CREATE TABLE accounts (
     mode text NOT NULL,
     currency character(3) NOT NULL,
     merchant_id uuid,
-    slots smallint NOT NULL,
+    slots smallint NOT NULL DEFAULT 1,
+    debits_must_not_exceed_credits boolean NOT NULL DEFAULT false,
+    credits_must_not_exceed_debits boolean NOT NULL DEFAULT false,
+    keeps_history boolean NOT NULL DEFAULT true,
+    closed boolean NOT NULL DEFAULT false,
     created_at timestamp with time zone NOT NULL DEFAULT now()
 );
 
@@ -127,6 +134,12 @@ CREATE TABLE events (
     created_at timestamp with time zone NOT NULL DEFAULT now()
 );
 
+CREATE TABLE failed_transfers (
+    id uuid NOT NULL,
+    status text NOT NULL,
+    failed_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE fraud_decisions (
     payment_id uuid NOT NULL,
     merchant_id uuid NOT NULL,
@@ -162,18 +175,19 @@ CREATE TABLE idempotency_keys (
 );
 
 CREATE TABLE ledger_entries (
-    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    id bigint NOT NULL,
     transaction_id uuid,
     account_id uuid NOT NULL,
     delta bigint NOT NULL,
-    balance_after bigint,
-    type text,
-    created_at timestamp with time zone DEFAULT now(),
+    balance_after bigint NOT NULL,
+    type text NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT now(),
     transfer_id uuid NOT NULL,
     currency character(3) NOT NULL,
     slot smallint NOT NULL,
+    released bigint NOT NULL DEFAULT 0,
     effective_at timestamp with time zone NOT NULL DEFAULT now()
-) PARTITION BY RANGE (transfer_id);
+) PARTITION BY RANGE (id);
 
 CREATE TABLE matchlists (
     id uuid NOT NULL DEFAULT uuidv7(),
@@ -200,6 +214,14 @@ CREATE TABLE merchants (
     country character(2) NOT NULL DEFAULT 'DE'::bpchar,
     configuration jsonb NOT NULL DEFAULT '{}'::jsonb
 );
+
+CREATE TABLE open_holds (
+    transfer_id uuid NOT NULL,
+    amount_left bigint NOT NULL,
+    parts smallint NOT NULL DEFAULT 0,
+    merchant_id uuid,
+    expires_at timestamp with time zone
+) WITH (fillfactor=80);
 
 CREATE TABLE payment_customers (
     payment_id uuid NOT NULL,
@@ -311,19 +333,26 @@ CREATE TABLE transfers (
     id uuid NOT NULL,
     state text NOT NULL,
     pending_id uuid,
+    part smallint,
+    is_final boolean NOT NULL,
     kind text NOT NULL,
     debit_account_id uuid NOT NULL,
     credit_account_id uuid NOT NULL,
     debit_slot smallint NOT NULL,
     credit_slot smallint NOT NULL,
     amount bigint NOT NULL,
+    released bigint NOT NULL,
     currency character(3) NOT NULL,
     mode text NOT NULL,
     merchant_id uuid,
     object_id text NOT NULL,
     transaction_id uuid,
     sequence integer NOT NULL,
-    created_at timestamp with time zone NOT NULL DEFAULT now()
+    reverses uuid,
+    expires_at timestamp with time zone,
+    metadata jsonb,
+    effective_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE users (
@@ -353,9 +382,15 @@ ALTER TABLE account_balances ADD CONSTRAINT account_balances_account_id_fkey FOR
 
 ALTER TABLE account_balances ADD CONSTRAINT account_balances_pkey PRIMARY KEY (account_id, slot);
 
+ALTER TABLE account_balances ADD CONSTRAINT credits_must_not_exceed_debits CHECK (((NOT credits_limited) OR ((credits_pending + credits_posted) <= debits_posted)));
+
+ALTER TABLE account_balances ADD CONSTRAINT debits_must_not_exceed_credits CHECK (((NOT debits_limited) OR ((debits_pending + debits_posted) <= credits_posted)));
+
 ALTER TABLE account_balances ADD CONSTRAINT totals_never_fall_below_zero CHECK (((debits_pending >= 0) AND (debits_posted >= 0) AND (credits_pending >= 0) AND (credits_posted >= 0)));
 
 ALTER TABLE accounts ADD CONSTRAINT account_has_slots CHECK (((slots >= 1) AND (slots <= 64)));
+
+ALTER TABLE accounts ADD CONSTRAINT account_is_limited_on_one_side_at_most CHECK ((NOT (debits_must_not_exceed_credits AND credits_must_not_exceed_debits)));
 
 ALTER TABLE accounts ADD CONSTRAINT accounts_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
@@ -364,8 +399,6 @@ ALTER TABLE accounts ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
 ALTER TABLE accounts ADD CONSTRAINT mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
 
 ALTER TABLE accounts ADD CONSTRAINT normal_side_is_debit_or_credit CHECK ((normal_side = ANY (ARRAY['debit'::text, 'credit'::text])));
-
-ALTER TABLE accounts ADD CONSTRAINT one_account_per_name UNIQUE NULLS NOT DISTINCT (type, mode, currency, merchant_id);
 
 ALTER TABLE accounts ADD CONSTRAINT type_is_in_the_chart_of_accounts CHECK ((type = ANY (ARRAY['gateway_receivable'::text, 'merchant_payable'::text, 'reserve'::text, 'fees'::text, 'gateway_costs'::text, 'cash'::text, 'settlement_in_transit'::text, 'suspense'::text, 'dispute'::text, 'refund_in_flight'::text])));
 
@@ -445,6 +478,8 @@ ALTER TABLE events ADD CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequ
 
 ALTER TABLE events ADD CONSTRAINT source_is_a_topic CHECK ((source = ANY (ARRAY['payments.events'::text, 'ledger.changes'::text, 'settlements.events'::text, 'fraud.alerts'::text])));
 
+ALTER TABLE failed_transfers ADD CONSTRAINT failed_transfers_pkey PRIMARY KEY (id);
+
 ALTER TABLE fraud_decisions ADD CONSTRAINT fraud_decisions_pkey PRIMARY KEY (payment_id);
 
 ALTER TABLE fraud_decisions ADD CONSTRAINT mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
@@ -469,7 +504,9 @@ ALTER TABLE ledger_entries ADD CONSTRAINT entry_moves_something CHECK ((delta <>
 
 ALTER TABLE ledger_entries ADD CONSTRAINT entry_type_is_known CHECK ((type = ANY (ARRAY['pending'::text, 'posted'::text, 'voided'::text])));
 
-ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (id, transfer_id);
+ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ledger_entries ADD CONSTRAINT only_a_posted_entry_releases CHECK (((released = 0) OR ((type = 'posted'::text) AND (sign((released)::double precision) = sign((delta)::double precision)))));
 
 ALTER TABLE matchlists ADD CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['fingerprint'::text, 'email'::text, 'country'::text])));
 
@@ -499,6 +536,10 @@ ALTER TABLE merchant_fees ADD CONSTRAINT merchant_fees_pkey PRIMARY KEY (merchan
 ALTER TABLE merchants ADD CONSTRAINT merchants_owner_user_id_fkey FOREIGN KEY (owner_user_id) REFERENCES users(id);
 
 ALTER TABLE merchants ADD CONSTRAINT merchants_pkey PRIMARY KEY (id);
+
+ALTER TABLE open_holds ADD CONSTRAINT open_holds_pkey PRIMARY KEY (transfer_id);
+
+ALTER TABLE open_holds ADD CONSTRAINT something_is_left CHECK ((amount_left > 0));
 
 ALTER TABLE payment_customers ADD CONSTRAINT payment_customers_pkey PRIMARY KEY (payment_id);
 
@@ -588,15 +629,17 @@ ALTER TABLE transactions ADD CONSTRAINT transactions_merchant_id_fkey FOREIGN KE
 
 ALTER TABLE transactions ADD CONSTRAINT transactions_pkey PRIMARY KEY (id);
 
-ALTER TABLE transfers ADD CONSTRAINT resolution_names_its_pending_transfer CHECK (((state = ANY (ARRAY['post'::text, 'void'::text])) = (pending_id IS NOT NULL)));
+ALTER TABLE transfers ADD CONSTRAINT only_a_resolution_releases CHECK (((released >= 0) AND ((released = 0) = (part IS NULL))));
+
+ALTER TABLE transfers ADD CONSTRAINT resolution_names_a_part_of_its_pending_transfer CHECK ((((state = ANY (ARRAY['post'::text, 'void'::text, 'expire'::text])) = (pending_id IS NOT NULL)) AND ((pending_id IS NULL) = (part IS NULL))));
 
 ALTER TABLE transfers ADD CONSTRAINT transfer_amount_is_positive CHECK ((amount > 0));
 
-ALTER TABLE transfers ADD CONSTRAINT transfer_kind_is_known CHECK ((kind = ANY (ARRAY['payment'::text, 'fee'::text, 'refund'::text, 'payout'::text, 'payout_paid'::text, 'payout_returned'::text])));
+ALTER TABLE transfers ADD CONSTRAINT transfer_kind_is_known CHECK ((kind = ANY (ARRAY['payment'::text, 'fee'::text, 'refund'::text, 'payout'::text, 'payout_paid'::text, 'payout_returned'::text, 'gateway_cost'::text, 'dispute'::text, 'dispute_won'::text, 'reserve_hold'::text, 'reserve_release'::text, 'adjustment'::text, 'import'::text, 'reversal'::text])));
 
 ALTER TABLE transfers ADD CONSTRAINT transfer_moves_between_two_accounts CHECK ((debit_account_id <> credit_account_id));
 
-ALTER TABLE transfers ADD CONSTRAINT transfer_state_is_known CHECK ((state = ANY (ARRAY['single'::text, 'pending'::text, 'post'::text, 'void'::text])));
+ALTER TABLE transfers ADD CONSTRAINT transfer_state_is_known CHECK ((state = ANY (ARRAY['single'::text, 'pending'::text, 'post'::text, 'void'::text, 'expire'::text])));
 
 ALTER TABLE transfers ADD CONSTRAINT transfers_pkey PRIMARY KEY (id);
 
@@ -632,13 +675,11 @@ CREATE INDEX bank_lines_unmatched ON public.bank_lines USING btree (reason) WHER
 
 CREATE INDEX clients_of_merchant ON public.clients USING btree (merchant_id);
 
+CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id, effective_at) WHERE (effective_at <> created_at);
+
 CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_id, mode, id);
 
 CREATE INDEX deliveries_that_are_due ON public.deliveries USING btree (next_attempt_at) WHERE (state = 'pending'::text);
-
-CREATE INDEX entries_of_account ON ONLY public.ledger_entries USING btree (account_id, id);
-
-CREATE INDEX entries_of_transfer ON ONLY public.ledger_entries USING btree (transfer_id);
 
 CREATE INDEX events_by_time ON public.events USING brin (created_at) WITH (autosummarize='on');
 
@@ -649,6 +690,10 @@ CREATE INDEX fraud_decisions_of_merchant ON public.fraud_decisions USING btree (
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
 
 CREATE INDEX matchlists_of_merchant ON public.matchlists USING btree (merchant_id);
+
+CREATE INDEX open_holds_by_expiry ON public.open_holds USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
+CREATE INDEX open_holds_of_merchant ON public.open_holds USING btree (merchant_id);
 
 CREATE INDEX qr_codes_of_merchant ON public.qr_codes USING btree (merchant_id, mode, id);
 
@@ -670,13 +715,17 @@ CREATE INDEX transactions_of_merchant ON ONLY public.transactions USING btree (m
 
 CREATE INDEX transfers_by_time ON public.transfers USING brin (created_at) WITH (autosummarize='on');
 
-CREATE INDEX transfers_of_object ON public.transfers USING btree (object_id);
+CREATE INDEX transfers_of_object ON public.transfers USING btree (object_id) WHERE (transaction_id IS NULL);
 
-CREATE INDEX transfers_of_transaction ON public.transfers USING btree (transaction_id);
+CREATE INDEX transfers_of_transaction ON public.transfers USING btree (transaction_id) WHERE (transaction_id IS NOT NULL);
 
 CREATE INDEX webhook_endpoints_of_merchant ON public.webhook_endpoints USING btree (merchant_id, mode, id) WHERE (deleted_at IS NULL);
 
-CREATE UNIQUE INDEX pending_transfer_is_resolved_once ON public.transfers USING btree (pending_id) WHERE (pending_id IS NOT NULL);
+CREATE UNIQUE INDEX one_account_per_name ON public.accounts USING btree (type, mode, currency, COALESCE(merchant_id, '00000000-0000-0000-0000-000000000000'::uuid));
+
+CREATE UNIQUE INDEX part_is_resolved_once ON public.transfers USING btree (pending_id, part) WHERE (pending_id IS NOT NULL);
+
+CREATE UNIQUE INDEX transfer_is_reversed_once ON public.transfers USING btree (reverses) WHERE (reverses IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION public.append_event(p_id uuid, p_source text, p_type text, p_mode text, p_merchant_id uuid, p_object_id text, p_data jsonb, p_at timestamp with time zone DEFAULT clock_timestamp())
  RETURNS integer
@@ -868,14 +917,15 @@ $function$
 CREATE OR REPLACE FUNCTION public.ledger_account(p_type text, p_mode text, p_currency text, p_merchant_id uuid)
  RETURNS accounts
  LANGUAGE plpgsql
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
+    nil CONSTANT UUID := '00000000-0000-0000-0000-000000000000';
     account accounts;
 BEGIN
     SELECT * INTO account FROM accounts
-    WHERE type = p_type AND mode = p_mode AND currency = p_currency
-        AND merchant_id IS NOT DISTINCT FROM p_merchant_id;
+    WHERE type = p_type AND mode = p_mode AND currency = p_currency::CHAR(3)
+        AND coalesce(merchant_id, '00000000-0000-0000-0000-000000000000')
+        = coalesce(p_merchant_id, nil);
     IF FOUND THEN
         RETURN account;
     END IF;
@@ -885,13 +935,12 @@ BEGIN
         CASE WHEN p_type IN (
             'gateway_receivable', 'gateway_costs', 'cash', 'dispute'
         ) THEN 'debit' ELSE 'credit' END,
-        p_mode, p_currency, p_merchant_id,
-        -- The platform's own accounts take part in every payment.
-        CASE WHEN p_merchant_id IS NULL THEN 16 ELSE 1 END
-    ) ON CONFLICT ON CONSTRAINT one_account_per_name DO NOTHING;
-    SELECT * INTO account FROM accounts
-    WHERE type = p_type AND mode = p_mode AND currency = p_currency
-        AND merchant_id IS NOT DISTINCT FROM p_merchant_id;
+        p_mode, p_currency, p_merchant_id, ledger_slots(p_type, p_merchant_id)
+    ) ON CONFLICT DO NOTHING;
+    SELECT * INTO STRICT account FROM accounts
+    WHERE type = p_type AND mode = p_mode AND currency = p_currency::CHAR(3)
+        AND coalesce(merchant_id, '00000000-0000-0000-0000-000000000000')
+        = coalesce(p_merchant_id, nil);
     INSERT INTO account_balances (account_id, slot)
     SELECT account.id, n FROM generate_series(0, account.slots - 1) AS n
     ON CONFLICT DO NOTHING;
@@ -900,174 +949,868 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.ledger_apply(p_account_id uuid, p_slot smallint, p_is_debit boolean, p_pending bigint, p_posted bigint)
- RETURNS account_balances
+CREATE OR REPLACE FUNCTION public.ledger_admit(p_wanted transfers, p_order ledger_order, p_debit accounts, p_credit accounts)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    answer ledger_result;
+    from_debit BIGINT;
+    from_credit BIGINT;
+    granted BIGINT;
+    balances_debit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'debit';
+    balances_credit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'credit';
+BEGIN
+    IF p_debit.id < p_credit.id THEN
+        from_debit := ledger_secure(
+            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
+        from_credit := ledger_secure(
+            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
+    ELSE
+        from_credit := ledger_secure(
+            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
+        from_debit := ledger_secure(
+            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
+    END IF;
+    -- Only now: who used the id before us held these locks.
+    answer := ledger_known(p_wanted, p_order);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    granted := least(from_debit, from_credit);
+    answer := ledger_answer(p_wanted, CASE
+        WHEN p_debit.closed THEN 'debit_account_already_closed'
+        WHEN p_credit.closed THEN 'credit_account_already_closed'
+        WHEN from_debit = 0 OR (granted < p_wanted.amount AND NOT balances_debit
+            AND from_debit < p_wanted.amount) THEN 'exceeds_credits'
+        WHEN from_credit = 0 OR (granted < p_wanted.amount AND NOT balances_credit
+            AND from_credit < p_wanted.amount) THEN 'exceeds_debits'
+        ELSE 'created'
+    END);
+    answer.amount := granted;
+    RETURN answer;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_answer(p_transfer transfers, p_status text)
+ RETURNS ledger_result
  LANGUAGE sql
+ IMMUTABLE
 AS $function$
-    UPDATE account_balances SET
-        debits_pending = debits_pending + CASE WHEN p_is_debit THEN p_pending ELSE 0 END,
-        debits_posted = debits_posted + CASE WHEN p_is_debit THEN p_posted ELSE 0 END,
-        credits_pending = credits_pending + CASE WHEN p_is_debit THEN 0 ELSE p_pending END,
-        credits_posted = credits_posted + CASE WHEN p_is_debit THEN 0 ELSE p_posted END
-    WHERE account_id = p_account_id AND slot = p_slot
-    RETURNING *
+    SELECT ROW(
+        p_transfer.id, p_status, NULL, p_transfer.amount, p_transfer.debit_account_id,
+        p_transfer.credit_account_id, NULL, NULL, NULL, NULL
+    )::ledger_result
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.ledger_existing(p_wanted transfers)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION public.ledger_begin(p_order ledger_order)
+ RETURNS ledger_result
  LANGUAGE plpgsql
-AS $function$
-DECLARE
-    present transfers;
-BEGIN
-    SELECT * INTO present FROM transfers WHERE id = p_wanted.id;
-    IF NOT FOUND THEN
-        RETURN FALSE;
-    END IF;
-    IF (present.state, present.pending_id, present.kind, present.debit_account_id,
-        present.credit_account_id, present.amount, present.currency)
-        IS DISTINCT FROM
-        (p_wanted.state, p_wanted.pending_id, p_wanted.kind, p_wanted.debit_account_id,
-        p_wanted.credit_account_id, p_wanted.amount, p_wanted.currency) THEN
-        RAISE EXCEPTION 'transfer % exists with other values', p_wanted.id
-            USING ERRCODE = 'PN001';
-    END IF;
-    RETURN TRUE;
-END
-$function$
-;
-
-CREATE OR REPLACE FUNCTION public.ledger_resolve(p_id uuid, p_pending_id uuid, p_state text, p_amount bigint, p_at timestamp with time zone)
- RETURNS boolean
- LANGUAGE plpgsql
- SET plan_cache_mode TO 'force_generic_plan'
-AS $function$
-DECLARE
-    pending transfers;
-    earlier TEXT;
-    wanted transfers;
-BEGIN
-    -- FOR UPDATE: two resolutions of one pending transfer queue here.
-    SELECT * INTO pending FROM transfers WHERE id = p_pending_id AND state = 'pending' FOR UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no pending transfer %', p_pending_id USING ERRCODE = 'PN002';
-    END IF;
-    wanted := pending;
-    wanted.id := p_id;
-    wanted.state := p_state;
-    wanted.pending_id := p_pending_id;
-    wanted.amount := coalesce(p_amount, pending.amount);
-    wanted.sequence := pending.sequence + 1;
-    wanted.created_at := p_at;
-    IF ledger_existing(wanted) THEN
-        RETURN FALSE;
-    END IF;
-    SELECT state INTO earlier FROM transfers WHERE pending_id = p_pending_id;
-    IF earlier = 'post' THEN
-        RAISE EXCEPTION 'pending transfer % was posted', p_pending_id USING ERRCODE = 'PN003';
-    ELSIF earlier = 'void' THEN
-        RAISE EXCEPTION 'pending transfer % was voided', p_pending_id USING ERRCODE = 'PN004';
-    ELSIF wanted.amount > pending.amount THEN
-        RAISE EXCEPTION 'a post can not exceed its pending amount' USING ERRCODE = 'PN005';
-    END IF;
-    -- The whole hold is released; what is posted of it may be less.
-    PERFORM ledger_write(
-        wanted, -pending.amount, CASE WHEN p_state = 'post' THEN wanted.amount ELSE 0 END
-    );
-    RETURN TRUE;
-END
-$function$
-;
-
-CREATE OR REPLACE FUNCTION public.ledger_transfer(p_id uuid, p_state text, p_kind text, p_debit_type text, p_debit_merchant uuid, p_credit_type text, p_credit_merchant uuid, p_amount bigint, p_currency text, p_mode text, p_object_id text, p_transaction_id uuid, p_at timestamp with time zone)
- RETURNS boolean
- LANGUAGE plpgsql
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
     debit accounts;
     credit accounts;
-    wanted transfers;
-    is_pending BOOLEAN := p_state = 'pending';
-    -- Without its sign: the least integer has no positive counterpart.
-    spread INTEGER := hashtext(p_id::TEXT) & 2147483647;
 BEGIN
+    IF p_order.amount IS NULL OR p_order.amount <= 0 THEN
+        RETURN ledger_refuse(p_order.id, 'amount_must_be_positive');
+    ELSIF p_order.timeout_seconds IS NOT NULL AND p_order.state <> 'pending' THEN
+        RETURN ledger_refuse(p_order.id, 'timeout_reserved_for_pending_transfer');
+    ELSIF p_order.timeout_seconds <= 0 THEN
+        RETURN ledger_refuse(p_order.id, 'timeout_must_be_positive');
+    END IF;
     -- Accounts are opened in the order of their names, whichever side they stand on: two
     -- first transfers in opposite directions would wait for each other for ever.
-    IF concat(p_debit_type, p_debit_merchant) < concat(p_credit_type, p_credit_merchant) THEN
-        debit := ledger_account(p_debit_type, p_mode, p_currency, p_debit_merchant);
-        credit := ledger_account(p_credit_type, p_mode, p_currency, p_credit_merchant);
+    IF concat(p_order.debit, p_order.debit_merchant)
+        < concat(p_order.credit, p_order.credit_merchant) THEN
+        debit := ledger_account(
+            p_order.debit, p_order.mode, p_order.currency, p_order.debit_merchant);
+        credit := ledger_account(
+            p_order.credit, p_order.mode, p_order.currency, p_order.credit_merchant);
     ELSE
-        credit := ledger_account(p_credit_type, p_mode, p_currency, p_credit_merchant);
-        debit := ledger_account(p_debit_type, p_mode, p_currency, p_debit_merchant);
+        credit := ledger_account(
+            p_order.credit, p_order.mode, p_order.currency, p_order.credit_merchant);
+        debit := ledger_account(
+            p_order.debit, p_order.mode, p_order.currency, p_order.debit_merchant);
     END IF;
-    wanted := ROW(
-        p_id, p_state, NULL, p_kind, debit.id, credit.id,
-        spread % debit.slots, spread % credit.slots,
-        p_amount, p_currency, p_mode, coalesce(p_credit_merchant, p_debit_merchant),
-        p_object_id, p_transaction_id, 1, p_at
+    RETURN ledger_book_between(
+        ROW(
+            p_order.id, p_order.state, NULL, NULL, p_order.state = 'single', p_order.kind,
+            NULL, NULL, NULL, NULL, p_order.amount, 0, p_order.currency, p_order.mode,
+            coalesce(p_order.credit_merchant, p_order.debit_merchant), p_order.object_id,
+            p_order.transaction_id, 1, NULL, NULL, p_order.metadata, p_order.effective_at, NULL
+        )::transfers,
+        p_order, debit, credit
     );
-    IF ledger_existing(wanted) THEN
-        RETURN FALSE;
-    END IF;
-    PERFORM ledger_write(
-        wanted,
-        CASE WHEN is_pending THEN p_amount ELSE 0 END,
-        CASE WHEN is_pending THEN 0 ELSE p_amount END
-    );
-    RETURN TRUE;
 END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.ledger_write(p_transfer transfers, p_pending bigint, p_posted bigint)
+CREATE OR REPLACE FUNCTION public.ledger_book(p_orders ledger_order[])
  RETURNS void
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-    debit account_balances;
-    credit account_balances;
-    entry_type TEXT;
+    answer ledger_result;
+BEGIN
+    IF cardinality(p_orders) > 1 THEN
+        PERFORM ledger_lock(p_orders);
+    END IF;
+    FOR n IN 1..cardinality(p_orders) LOOP
+        answer := ledger_order_one(p_orders[n]);
+        IF answer.status NOT IN ('created', 'exists') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = ledger_sqlstate(answer.status),
+                MESSAGE = format('transfer %s: %s', answer.id, answer.status),
+                COLUMN = coalesce(answer.field, '');
+        END IF;
+    END LOOP;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_book_between(p_wanted transfers, p_order ledger_order, p_debit accounts, p_credit accounts)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    wanted transfers := p_wanted;
+    answer ledger_result;
+    status TEXT;
+BEGIN
+    IF p_debit.id = p_credit.id THEN
+        RETURN ledger_refuse(wanted.id, 'accounts_must_be_different');
+    END IF;
+    wanted.debit_account_id := p_debit.id;
+    wanted.credit_account_id := p_credit.id;
+    -- Neighbouring connections have neighbouring numbers: they rarely meet in a slot.
+    wanted.debit_slot := pg_backend_pid() % p_debit.slots;
+    wanted.credit_slot := pg_backend_pid() % p_credit.slots;
+    IF p_debit.closed OR p_credit.closed OR p_debit.debits_must_not_exceed_credits
+        OR p_credit.credits_must_not_exceed_debits OR p_order.balancing IS NOT NULL THEN
+        answer := ledger_admit(wanted, p_order, p_debit, p_credit);
+        IF answer.status <> 'created' THEN
+            RETURN answer;
+        END IF;
+        wanted.amount := answer.amount;
+    END IF;
+    IF wanted.state = 'pending' THEN
+        status := ledger_write(wanted, wanted.amount, 0, p_order.timeout_seconds);
+    ELSE
+        status := ledger_write(wanted, 0, wanted.amount, NULL);
+    END IF;
+    IF status = 'id_is_known' THEN
+        RETURN ledger_known(wanted, p_order);
+    END IF;
+    RETURN ledger_answer(wanted, status);
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_chain(p_orders ledger_order[], p_balances boolean)
+ RETURNS ledger_result[]
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    answers ledger_result [] := '{}';
+    answer ledger_result;
+    broken_at INTEGER;
+BEGIN
+    FOR n IN 1..cardinality(p_orders) LOOP
+        broken_at := n;
+        answer := ledger_order_one(p_orders[n]);
+        IF answer.status NOT IN ('created', 'exists') THEN
+            RAISE EXCEPTION USING ERRCODE = 'PN098';
+        ELSIF p_balances THEN
+            answer := ledger_with_balances(answer);
+        END IF;
+        answers[n] := answer;
+    END LOOP;
+    RETURN answers;
+EXCEPTION WHEN SQLSTATE 'PN098' THEN
+    FOR n IN 1..cardinality(p_orders) LOOP
+        answers[n] := CASE WHEN n = broken_at THEN answer
+            ELSE ledger_refuse((p_orders[n]).id, 'linked_event_failed') END;
+    END LOOP;
+    RETURN answers;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_close_account(p_account_id uuid, p_closed boolean DEFAULT true)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
+    UPDATE account_balances SET closed = p_closed WHERE account_id = p_account_id;
+    UPDATE accounts SET closed = p_closed WHERE id = p_account_id;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_entry_id_at(p_at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    SELECT (extract(epoch FROM p_at) * 1000000)::BIGINT << 10
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_entry_time(p_id bigint)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    SELECT '1970-01-01 00:00:00+00'::TIMESTAMPTZ + (p_id >> 10) * INTERVAL '1 microsecond'
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_expire(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+DECLARE
+    pending UUID;
+    o ledger_order;
+    expired INTEGER := 0;
+BEGIN
+    FOR pending IN
+        SELECT transfer_id FROM open_holds WHERE expires_at <= clock_timestamp()
+        ORDER BY expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    LOOP
+        o.id := uuidv7();
+        o.state := 'expire';
+        o.pending_id := pending;
+        PERFORM ledger_resolve(o);
+        expired := expired + 1;
+    END LOOP;
+    RETURN expired;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_gather(p_account_id uuid, p_slot smallint, p_is_debit boolean, p_amount bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    needed BIGINT := p_amount;
+    other RECORD;
     moved BIGINT;
 BEGIN
-    INSERT INTO transfers VALUES (p_transfer.*);
-    -- Rows are locked in the order of account ids, whichever side they stand on.
-    IF p_transfer.debit_account_id < p_transfer.credit_account_id THEN
-        debit := ledger_apply(
-            p_transfer.debit_account_id, p_transfer.debit_slot, TRUE, p_pending, p_posted);
-        credit := ledger_apply(
-            p_transfer.credit_account_id, p_transfer.credit_slot, FALSE, p_pending, p_posted);
-    ELSE
-        credit := ledger_apply(
-            p_transfer.credit_account_id, p_transfer.credit_slot, FALSE, p_pending, p_posted);
-        debit := ledger_apply(
-            p_transfer.debit_account_id, p_transfer.debit_slot, TRUE, p_pending, p_posted);
+    FOR other IN
+        SELECT b.slot, ledger_slack(b, p_is_debit) AS slack FROM account_balances AS b
+        WHERE b.account_id = p_account_id AND b.slot <> p_slot ORDER BY b.slot
+    LOOP
+        CONTINUE WHEN other.slack <= 0;
+        moved := least(other.slack, needed);
+        UPDATE account_balances AS b SET
+            credits_posted = credits_posted
+                + CASE WHEN NOT p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
+            debits_posted = debits_posted
+                + CASE WHEN p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END
+        WHERE account_id = p_account_id AND slot IN (p_slot, other.slot);
+        needed := needed - moved;
+        EXIT WHEN needed = 0;
+    END LOOP;
+    IF needed > 0 THEN
+        RAISE EXCEPTION 'account % has less than was counted', p_account_id;
     END IF;
-    IF p_posted <> 0 THEN
-        entry_type := 'posted';
-        moved := p_posted;
-    ELSE
-        entry_type := CASE WHEN p_pending > 0 THEN 'pending' ELSE 'voided' END;
-        moved := p_pending;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_is_transient(p_status text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT p_status IN (
+        'exceeds_credits', 'exceeds_debits', 'debit_account_already_closed',
+        'credit_account_already_closed'
+    )
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_known(p_wanted transfers, p_order ledger_order)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    present transfers;
+    answer ledger_result;
+BEGIN
+    SELECT * INTO present FROM transfers WHERE id = p_order.id;
+    IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM failed_transfers WHERE id = p_order.id) THEN
+            RETURN ledger_refuse(p_order.id, 'id_already_failed');
+        END IF;
+        RETURN NULL;
     END IF;
+    answer := ledger_answer(present, 'exists');
+    answer.field := CASE
+        WHEN present.state <> p_wanted.state THEN 'state'
+        WHEN present.pending_id IS DISTINCT FROM p_wanted.pending_id THEN 'pending_id'
+        WHEN present.reverses IS DISTINCT FROM p_wanted.reverses THEN 'reverses'
+        WHEN present.debit_account_id <> p_wanted.debit_account_id THEN 'debit_account_id'
+        WHEN present.credit_account_id <> p_wanted.credit_account_id THEN 'credit_account_id'
+        WHEN p_order.balancing IS NULL AND p_order.amount IS NOT NULL
+            AND present.amount <> p_order.amount THEN 'amount'
+        WHEN p_order.balancing IS NOT NULL AND present.amount > p_order.amount THEN 'amount'
+        WHEN present.kind <> p_wanted.kind THEN 'kind'
+        WHEN present.object_id <> p_wanted.object_id THEN 'object_id'
+        WHEN present.transaction_id IS DISTINCT FROM p_wanted.transaction_id
+            THEN 'transaction_id'
+        WHEN present.state = 'pending' AND present.expires_at IS DISTINCT FROM
+            present.created_at + p_order.timeout_seconds * INTERVAL '1 second' THEN 'timeout'
+        WHEN present.effective_at <> p_order.effective_at THEN 'effective_at'
+        WHEN present.metadata IS DISTINCT FROM p_order.metadata THEN 'metadata'
+    END;
+    IF answer.field IS NOT NULL THEN
+        answer.status := 'exists_with_different_' || answer.field;
+    END IF;
+    RETURN answer;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_limit_account(p_account_id uuid, p_limit text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    is_debit CONSTANT BOOLEAN := p_limit IS NOT DISTINCT FROM 'debits_must_not_exceed_credits';
+    short RECORD;
+BEGIN
+    IF p_limit NOT IN ('debits_must_not_exceed_credits', 'credits_must_not_exceed_debits') THEN
+        RAISE EXCEPTION 'there is no limit %', p_limit USING ERRCODE = 'PN012';
+    END IF;
+    PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
+    IF p_limit IS NOT NULL THEN
+        IF (
+            SELECT sum(ledger_slack(b, is_debit)) FROM account_balances AS b
+            WHERE account_id = p_account_id
+        ) < 0 THEN
+            RAISE EXCEPTION 'account % is beyond this limit already', p_account_id USING
+                ERRCODE = CASE WHEN is_debit THEN 'PN031' ELSE 'PN032' END;
+        END IF;
+        -- A limit holds in every slot by itself.
+        FOR short IN
+            SELECT slot, ledger_slack(b, is_debit) AS slack FROM account_balances AS b
+            WHERE account_id = p_account_id AND ledger_slack(b, is_debit) < 0
+        LOOP
+            PERFORM ledger_gather(p_account_id, short.slot, is_debit, -short.slack);
+        END LOOP;
+    END IF;
+    UPDATE account_balances SET
+        debits_limited = is_debit, credits_limited = p_limit IS NOT NULL AND NOT is_debit
+    WHERE account_id = p_account_id;
+    UPDATE accounts SET
+        debits_must_not_exceed_credits = is_debit,
+        credits_must_not_exceed_debits = p_limit IS NOT NULL AND NOT is_debit
+    WHERE id = p_account_id;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_lock(p_orders ledger_order[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM FROM open_holds
+    WHERE transfer_id IN (SELECT pending_id FROM unnest(p_orders))
+    ORDER BY transfer_id FOR UPDATE;
+    PERFORM FROM account_balances AS b
+    WHERE (b.account_id, b.slot) IN (
+        SELECT a.id, s.slot
+        FROM unnest(p_orders) AS o
+        CROSS JOIN LATERAL (
+            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
+        ) AS n (type, merchant_id)
+        INNER JOIN accounts AS a
+            ON a.type = n.type AND a.mode = o.mode AND a.currency = o.currency::CHAR(3)
+            AND coalesce(a.merchant_id, '00000000-0000-0000-0000-000000000000')
+            = coalesce(n.merchant_id, '00000000-0000-0000-0000-000000000000')
+        INNER JOIN account_balances AS s ON s.account_id = a.id AND (
+            s.slot = pg_backend_pid() % a.slots
+            OR a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits
+            OR o.balancing IS NOT NULL
+        )
+        UNION
+        SELECT leg.account_id, leg.slot
+        FROM transfers AS t
+        CROSS JOIN LATERAL (
+            VALUES (t.debit_account_id, t.debit_slot), (t.credit_account_id, t.credit_slot)
+        ) AS leg (account_id, slot)
+        WHERE t.id IN (SELECT pending_id FROM unnest(p_orders))
+    )
+    ORDER BY b.account_id, b.slot FOR UPDATE;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_order_one(p_order ledger_order)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RETURN CASE
+        WHEN p_order.state IN ('single', 'pending') THEN ledger_begin(p_order)
+        WHEN p_order.state IN ('post', 'void', 'expire') THEN ledger_resolve(p_order)
+        WHEN p_order.state = 'reverse' THEN ledger_reverse(p_order)
+        ELSE ledger_refuse(p_order.id, 'state_not_understood')
+    END;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_refuse(p_id uuid, p_status text)
+ RETURNS ledger_result
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT ROW(p_id, p_status, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::ledger_result
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_resolve(p_order ledger_order)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    parts_limit CONSTANT SMALLINT := 50;
+    hold open_holds;
+    t transfers;
+    answer ledger_result;
+    status TEXT;
+BEGIN
+    -- Two resolutions of one pending transfer queue here.
+    SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN ledger_resolved_before(p_order);
+    END IF;
+    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
+    t.id := p_order.id;
+    t.state := p_order.state;
+    t.pending_id := p_order.pending_id;
+    t.part := hold.parts + 1;
+    t.sequence := t.part + 1;
+    t.amount := CASE WHEN t.state = 'post' THEN coalesce(p_order.amount, hold.amount_left)
+        ELSE hold.amount_left END;
+    t.is_final := t.state <> 'post' OR coalesce(p_order.is_final, TRUE)
+        OR t.amount = hold.amount_left;
+    t.released := CASE WHEN t.is_final THEN hold.amount_left ELSE t.amount END;
+    t.effective_at := p_order.effective_at;
+    t.metadata := p_order.metadata;
+    IF hold.parts > 0 THEN
+        answer := ledger_known(t, p_order);
+        IF answer.status IS NOT NULL THEN
+            RETURN answer;
+        END IF;
+    END IF;
+    status := CASE
+        WHEN t.amount <= 0 THEN 'amount_must_be_positive'
+        WHEN hold.expires_at <= clock_timestamp() AND t.state <> 'expire'
+            THEN 'pending_transfer_expired'
+        WHEN t.amount > hold.amount_left THEN 'exceeds_pending_transfer_amount'
+        WHEN t.part >= parts_limit AND NOT t.is_final THEN 'too_many_parts'
+    END;
+    IF status IS NOT NULL THEN
+        RETURN ledger_refuse(t.id, status);
+    END IF;
+    status := ledger_write(
+        t, -t.released, CASE WHEN t.state = 'post' THEN t.amount ELSE 0 END, NULL);
+    IF status = 'id_is_known' THEN
+        RETURN ledger_known(t, p_order);
+    ELSIF status = 'created' AND t.is_final THEN
+        DELETE FROM open_holds WHERE transfer_id = t.pending_id;
+    ELSIF status = 'created' THEN
+        UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
+        WHERE transfer_id = t.pending_id;
+    END IF;
+    RETURN ledger_answer(t, status);
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_resolved_before(p_order ledger_order)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    t transfers;
+    earlier TEXT;
+    answer ledger_result;
+BEGIN
+    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
+    IF NOT FOUND THEN
+        RETURN ledger_refuse(p_order.id, 'pending_transfer_not_found');
+    ELSIF t.state <> 'pending' THEN
+        RETURN ledger_refuse(p_order.id, 'pending_transfer_not_pending');
+    END IF;
+    t.state := p_order.state;
+    t.pending_id := p_order.pending_id;
+    answer := ledger_known(t, p_order);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    SELECT state INTO earlier FROM transfers
+    WHERE pending_id = p_order.pending_id ORDER BY part DESC LIMIT 1;
+    RETURN ledger_refuse(p_order.id, CASE earlier
+        WHEN 'post' THEN 'pending_transfer_already_posted'
+        WHEN 'void' THEN 'pending_transfer_already_voided'
+        ELSE 'pending_transfer_expired'
+    END);
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_reverse(p_order ledger_order)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    t transfers;
+    debit accounts;
+    credit accounts;
+    answer ledger_result;
+    o ledger_order := p_order;
+BEGIN
+    -- Two reversals of one transfer queue here.
+    SELECT * INTO t FROM transfers WHERE id = p_order.reverses FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN ledger_refuse(p_order.id, 'transfer_not_found');
+    ELSIF t.state NOT IN ('single', 'post') THEN
+        RETURN ledger_refuse(p_order.id, 'transfer_not_posted');
+    END IF;
+    SELECT * INTO debit FROM accounts WHERE id = t.credit_account_id;
+    SELECT * INTO credit FROM accounts WHERE id = t.debit_account_id;
+    t.debit_account_id := debit.id;
+    t.credit_account_id := credit.id;
+    t.id := p_order.id;
+    t.reverses := p_order.reverses;
+    t.state := 'single';
+    t.kind := 'reversal';
+    t.pending_id := NULL;
+    t.part := NULL;
+    t.is_final := TRUE;
+    t.released := 0;
+    t.sequence := 1;
+    t.expires_at := NULL;
+    t.metadata := p_order.metadata;
+    t.effective_at := p_order.effective_at;
+    o.amount := t.amount;
+    o.balancing := NULL;
+    answer := ledger_known(t, o);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    ELSIF EXISTS (SELECT FROM transfers WHERE reverses = p_order.reverses) THEN
+        RETURN ledger_refuse(p_order.id, 'transfer_already_reversed');
+    END IF;
+    RETURN ledger_book_between(t, o, debit, credit);
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_secure(p_account accounts, p_slot smallint, p_is_debit boolean, p_amount bigint, p_is_balancing boolean)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    is_limited BOOLEAN := CASE WHEN p_is_debit THEN p_account.debits_must_not_exceed_credits
+        ELSE p_account.credits_must_not_exceed_debits END;
+    own BIGINT;
+    total BIGINT;
+    granted BIGINT;
+BEGIN
+    IF NOT is_limited AND NOT p_is_balancing THEN
+        PERFORM FROM account_balances
+        WHERE account_id = p_account.id AND slot = p_slot FOR UPDATE;
+        RETURN p_amount;
+    END IF;
+    IF NOT p_is_balancing
+        AND ledger_slot_suffices(p_account.id, p_slot, p_is_debit, p_amount) THEN
+        RETURN p_amount;
+    END IF;
+    PERFORM FROM account_balances WHERE account_id = p_account.id ORDER BY slot FOR UPDATE;
+    SELECT sum(ledger_slack(b, p_is_debit)),
+        sum(ledger_slack(b, p_is_debit)) FILTER (WHERE slot = p_slot)
+    INTO total, own
+    FROM account_balances AS b WHERE account_id = p_account.id;
+    IF p_is_balancing THEN
+        granted := greatest(least(p_amount, total), 0);
+    ELSE
+        granted := CASE WHEN total >= p_amount THEN p_amount ELSE 0 END;
+    END IF;
+    IF is_limited AND granted > own THEN
+        PERFORM ledger_gather(p_account.id, p_slot, p_is_debit, granted - own);
+    END IF;
+    RETURN granted;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_slack(p_slot account_balances, p_is_debit boolean)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE WHEN p_is_debit
+        THEN p_slot.credits_posted - p_slot.debits_posted - p_slot.debits_pending
+        ELSE p_slot.debits_posted - p_slot.credits_posted - p_slot.credits_pending
+    END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_slot_suffices(p_account_id uuid, p_slot smallint, p_is_debit boolean, p_amount bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    slack BIGINT;
+BEGIN
+    SELECT ledger_slack(b, p_is_debit) INTO slack FROM account_balances AS b
+    WHERE account_id = p_account_id AND slot = p_slot;
+    IF slack < p_amount THEN
+        RETURN FALSE;
+    END IF;
+    SELECT ledger_slack(b, p_is_debit) INTO slack FROM account_balances AS b
+    WHERE account_id = p_account_id AND slot = p_slot FOR UPDATE;
+    IF slack < p_amount THEN
+        -- Others were quicker. To wait for all slots while holding one could wait for ever:
+        -- this block's end gives the lock back.
+        RAISE EXCEPTION USING ERRCODE = 'PN099';
+    END IF;
+    RETURN TRUE;
+EXCEPTION WHEN SQLSTATE 'PN099' THEN
+    RETURN FALSE;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_slots(p_type text, p_merchant_id uuid)
+ RETURNS smallint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    -- The platform's own accounts take part in every payment; a merchant's is busy if the
+    -- merchant is, and is then spread by ledger_spread_account.
+    SELECT CASE WHEN p_merchant_id IS NULL THEN 64 ELSE 1 END::SMALLINT
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_spread_account(p_account_id uuid, p_slots integer)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    INSERT INTO account_balances (account_id, slot, closed, debits_limited, credits_limited)
+    SELECT a.id, n, a.closed, a.debits_must_not_exceed_credits, a.credits_must_not_exceed_debits
+    FROM accounts AS a, generate_series(0, p_slots - 1) AS n
+    WHERE a.id = p_account_id
+    ON CONFLICT DO NOTHING;
+    -- Rows beyond the new number stay, and count: only new transfers keep away from them.
+    UPDATE accounts SET slots = p_slots WHERE id = p_account_id;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_sqlstate(p_status text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE p_status
+        WHEN 'pending_transfer_not_found' THEN 'PN002'
+        WHEN 'pending_transfer_already_posted' THEN 'PN003'
+        WHEN 'pending_transfer_already_voided' THEN 'PN004'
+        WHEN 'exceeds_pending_transfer_amount' THEN 'PN005'
+        WHEN 'pending_transfer_expired' THEN 'PN006'
+        WHEN 'pending_transfer_not_pending' THEN 'PN007'
+        WHEN 'too_many_parts' THEN 'PN008'
+        WHEN 'id_already_failed' THEN 'PN030'
+        WHEN 'exceeds_credits' THEN 'PN031'
+        WHEN 'exceeds_debits' THEN 'PN032'
+        WHEN 'debit_account_already_closed' THEN 'PN033'
+        WHEN 'credit_account_already_closed' THEN 'PN034'
+        WHEN 'accounts_must_be_different' THEN 'PN035'
+        WHEN 'amount_must_be_positive' THEN 'PN036'
+        WHEN 'transfer_not_found' THEN 'PN037'
+        WHEN 'transfer_not_posted' THEN 'PN038'
+        WHEN 'transfer_already_reversed' THEN 'PN039'
+        WHEN 'timeout_reserved_for_pending_transfer' THEN 'PN040'
+        WHEN 'timeout_must_be_positive' THEN 'PN041'
+        WHEN 'linked_event_failed' THEN 'PN042'
+        WHEN 'linked_event_chain_open' THEN 'PN043'
+        WHEN 'state_not_understood' THEN 'PN044'
+        ELSE 'PN001'
+    END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_transfers(p_orders ledger_order[], p_balances boolean DEFAULT true)
+ RETURNS SETOF ledger_result
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+DECLARE
+    total CONSTANT INTEGER := cardinality(p_orders);
+    first INTEGER := 1;
+    last INTEGER;
+    answers ledger_result [];
+BEGIN
+    IF total > 1 THEN
+        PERFORM ledger_lock(p_orders);
+    END IF;
+    WHILE first <= total LOOP
+        last := first;
+        WHILE (p_orders[last]).is_linked AND last < total LOOP
+            last := last + 1;
+        END LOOP;
+        IF (p_orders[last]).is_linked THEN
+            FOR n IN 1..last - first + 1 LOOP
+                answers[n] := ledger_refuse(
+                    (p_orders[first + n - 1]).id,
+                    CASE WHEN first + n - 1 = last THEN 'linked_event_chain_open'
+                        ELSE 'linked_event_failed' END
+                );
+            END LOOP;
+        ELSIF last > first THEN
+            answers := ledger_chain(p_orders[first:last], p_balances);
+        ELSE
+            answers[1] := ledger_order_one(p_orders[first]);
+            IF p_balances AND answers[1].debit_account_id IS NOT NULL THEN
+                answers[1] := ledger_with_balances(answers[1]);
+            END IF;
+        END IF;
+        FOR n IN 1..last - first + 1 LOOP
+            IF ledger_is_transient(answers[n].status) THEN
+                INSERT INTO failed_transfers (id, status, failed_at)
+                VALUES (answers[n].id, answers[n].status, clock_timestamp())
+                ON CONFLICT DO NOTHING;
+            END IF;
+            RETURN NEXT answers[n];
+        END LOOP;
+        first := last + 1;
+    END LOOP;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_unmove(p_transfer transfers, p_is_debit boolean, p_pending bigint, p_posted bigint)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    UPDATE account_balances SET
+        debits_pending = debits_pending - CASE WHEN p_is_debit THEN p_pending ELSE 0 END,
+        debits_posted = debits_posted - CASE WHEN p_is_debit THEN p_posted ELSE 0 END,
+        credits_pending = credits_pending - CASE WHEN p_is_debit THEN 0 ELSE p_pending END,
+        credits_posted = credits_posted - CASE WHEN p_is_debit THEN 0 ELSE p_posted END
+    WHERE account_id = CASE WHEN p_is_debit
+            THEN p_transfer.debit_account_id ELSE p_transfer.credit_account_id END
+        AND slot = CASE WHEN p_is_debit
+            THEN p_transfer.debit_slot ELSE p_transfer.credit_slot END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_with_balances(p_answer ledger_result)
+ RETURNS ledger_result
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    answer ledger_result := p_answer;
+BEGIN
+    SELECT sum(debits_posted - credits_posted), sum(debits_pending - credits_pending)
+    INTO answer.debit_posted, answer.debit_pending
+    FROM account_balances WHERE account_id = answer.debit_account_id;
+    SELECT sum(debits_posted - credits_posted), sum(debits_pending - credits_pending)
+    INTO answer.credit_posted, answer.credit_pending
+    FROM account_balances WHERE account_id = answer.credit_account_id;
+    RETURN answer;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_write(p_transfer transfers, p_pending bigint, p_posted bigint, p_timeout integer)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    t transfers := p_transfer;
+    is_release CONSTANT BOOLEAN := t.state IN ('void', 'expire');
+    is_debit BOOLEAN := t.debit_account_id < t.credit_account_id;
+    account UUID;
+    slot_number SMALLINT;
+    net BIGINT;
+    debit_after BIGINT;
+    credit_after BIGINT;
+    number BIGINT;
+    entry_type TEXT := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
+        ELSE 'pending' END;
+    moved BIGINT := CASE WHEN p_posted <> 0 THEN p_posted ELSE p_pending END;
+    released BIGINT := CASE WHEN p_posted <> 0 THEN -p_pending ELSE 0 END;
+BEGIN
+    FOR leg IN 1..2 LOOP
+        account := CASE WHEN is_debit THEN t.debit_account_id ELSE t.credit_account_id END;
+        slot_number := CASE WHEN is_debit THEN t.debit_slot ELSE t.credit_slot END;
+        UPDATE account_balances SET
+            debits_pending = debits_pending + CASE WHEN is_debit THEN p_pending ELSE 0 END,
+            debits_posted = debits_posted + CASE WHEN is_debit THEN p_posted ELSE 0 END,
+            credits_pending = credits_pending + CASE WHEN is_debit THEN 0 ELSE p_pending END,
+            credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END
+        WHERE account_id = account AND slot = slot_number AND (NOT closed OR is_release)
+        RETURNING CASE WHEN p_posted <> 0 THEN debits_posted - credits_posted
+            ELSE debits_pending - credits_pending END INTO net;
+        IF NOT FOUND THEN
+            IF leg = 2 THEN
+                PERFORM ledger_unmove(t, NOT is_debit, p_pending, p_posted);
+            END IF;
+            RETURN CASE WHEN is_debit THEN 'debit' ELSE 'credit' END || '_account_already_closed';
+        END IF;
+        IF is_debit THEN
+            debit_after := net;
+        ELSE
+            credit_after := net;
+        END IF;
+        is_debit := NOT is_debit;
+    END LOOP;
+    -- The clock is read under both locks: on an account of one slot, the order of the entries'
+    -- numbers is the order in which they were booked.
+    t.created_at := clock_timestamp();
+    t.effective_at := coalesce(t.effective_at, t.created_at);
+    t.expires_at := t.created_at + p_timeout * INTERVAL '1 second';
+    INSERT INTO transfers SELECT t.*
+    WHERE NOT EXISTS (SELECT FROM failed_transfers AS f WHERE f.id = t.id)
+    ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN
+        PERFORM ledger_unmove(t, TRUE, p_pending, p_posted);
+        PERFORM ledger_unmove(t, FALSE, p_pending, p_posted);
+        RETURN 'id_is_known';
+    END IF;
+    number := ledger_entry_id_at(t.created_at);
     INSERT INTO ledger_entries (
-        transaction_id, account_id, delta, balance_after, type, transfer_id, currency, slot,
-        created_at, effective_at
+        id, transaction_id, account_id, delta, balance_after, type, created_at, transfer_id,
+        currency, slot, released, effective_at
     ) VALUES (
-        p_transfer.transaction_id, p_transfer.debit_account_id, moved,
-        CASE WHEN entry_type = 'posted' THEN debit.debits_posted - debit.credits_posted
-            ELSE debit.debits_pending - debit.credits_pending END,
-        entry_type, p_transfer.id, p_transfer.currency, p_transfer.debit_slot,
-        p_transfer.created_at, p_transfer.created_at
+        number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.debit_account_id,
+        moved, debit_after, entry_type, t.created_at, t.id,
+        t.currency, t.debit_slot, released, t.effective_at
     ), (
-        p_transfer.transaction_id, p_transfer.credit_account_id, -moved,
-        CASE WHEN entry_type = 'posted' THEN credit.debits_posted - credit.credits_posted
-            ELSE credit.debits_pending - credit.credits_pending END,
-        entry_type, p_transfer.id, p_transfer.currency, p_transfer.credit_slot,
-        p_transfer.created_at, p_transfer.created_at
+        number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.credit_account_id,
+        -moved, credit_after, entry_type, t.created_at, t.id,
+        t.currency, t.credit_slot, -released, t.effective_at
     );
+    IF t.state = 'pending' THEN
+        INSERT INTO open_holds (transfer_id, amount_left, merchant_id, expires_at)
+        VALUES (t.id, t.amount, t.merchant_id, t.expires_at);
+    END IF;
+    RETURN 'created';
 END
 $function$
 ;
@@ -1088,13 +1831,25 @@ BEGIN
         EXECUTE format(
             'CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
             partition, p_table,
-            uuid_at(month_start::TIMESTAMP AT TIME ZONE 'UTC'),
-            uuid_at((month_start + INTERVAL '1 month')::TIMESTAMP AT TIME ZONE 'UTC')
+            partition_bound(p_table, month_start::TIMESTAMP AT TIME ZONE 'UTC'),
+            partition_bound(p_table, (month_start + INTERVAL '1 month')::TIMESTAMP AT TIME ZONE 'UTC')
         );
         PERFORM guard_partition(p_table, partition);
         made := made + 1;
     END LOOP;
     RETURN made;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.partition_bound(p_table text, p_at timestamp with time zone)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+    RETURN CASE WHEN p_table = 'ledger_entries' THEN ledger_entry_id_at(p_at)::TEXT
+        ELSE uuid_at(p_at)::TEXT END;
 END
 $function$
 ;
@@ -1152,18 +1907,24 @@ $function$
 CREATE OR REPLACE FUNCTION public.refuse_unbalanced_entries()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
+DECLARE
+    orphans BIGINT;
+    unbalanced BIGINT;
 BEGIN
-    IF EXISTS (
-        SELECT FROM new_entries GROUP BY transfer_id, currency HAVING sum(delta) <> 0
-    ) THEN
+    SELECT count(*) FILTER (WHERE t.id IS NULL), count(*) FILTER (WHERE e.delta <> 0)
+    INTO orphans, unbalanced
+    FROM (
+        SELECT transfer_id, currency, sum(delta) AS delta FROM new_entries
+        GROUP BY transfer_id, currency
+    ) AS e
+    LEFT JOIN transfers AS t ON t.id = e.transfer_id;
+    IF unbalanced > 0 THEN
         RAISE EXCEPTION 'the entries of a transfer must sum to zero per currency'
             USING ERRCODE = 'PN021';
     END IF;
-    IF EXISTS (
-        SELECT FROM new_entries AS e
-        WHERE NOT EXISTS (SELECT FROM transfers AS t WHERE t.id = e.transfer_id)
-    ) THEN
+    IF orphans > 0 THEN
         RAISE EXCEPTION 'an entry belongs to a transfer' USING ERRCODE = 'PN022';
     END IF;
     RETURN NULL;
@@ -1256,6 +2017,72 @@ CREATE TRIGGER transfers_are_immutable BEFORE DELETE OR UPDATE ON public.transfe
 
 CREATE TRIGGER transfers_are_not_truncated BEFORE TRUNCATE ON public.transfers FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE VIEW audit.account_flags_differ_from_its_slots AS
+ SELECT a.id AS account_id,
+    b.slot
+   FROM (accounts a
+     LEFT JOIN account_balances b ON ((b.account_id = a.id)))
+  WHERE ((b.slot IS NULL) OR (((a.closed IS DISTINCT FROM b.closed) OR (a.debits_must_not_exceed_credits IS DISTINCT FROM b.debits_limited)) OR (a.credits_must_not_exceed_debits IS DISTINCT FROM b.credits_limited)));
+
+CREATE VIEW audit.account_stands_on_the_wrong_side AS
+ SELECT id AS account_id,
+    type,
+    normal_side
+   FROM accounts
+  WHERE ((normal_side = 'debit'::text) <> (type = ANY (ARRAY['gateway_receivable'::text, 'gateway_costs'::text, 'cash'::text, 'dispute'::text])));
+
+CREATE VIEW audit.balance_after_differs_from_the_running_sum AS
+ SELECT account_id,
+    entry_id,
+    type,
+    balance_after,
+    running
+   FROM ( SELECT e.account_id,
+            e.id AS entry_id,
+            e.type,
+            e.balance_after,
+                CASE
+                    WHEN (e.type = 'posted'::text) THEN sum(
+                    CASE
+                        WHEN (e.type = 'posted'::text) THEN e.delta
+                        ELSE (0)::bigint
+                    END) OVER in_order
+                    ELSE sum(
+                    CASE
+                        WHEN (e.type = 'posted'::text) THEN (- e.released)
+                        ELSE e.delta
+                    END) OVER in_order
+                END AS running
+           FROM (ledger_entries e
+             JOIN accounts a ON (((a.id = e.account_id) AND (a.slots = 1))))
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM account_balances b
+                  WHERE ((b.account_id = a.id) AND (b.slot > 0)))))
+          WINDOW in_order AS (PARTITION BY e.account_id ORDER BY e.id)) entries
+  WHERE ((balance_after)::numeric <> running);
+
+CREATE VIEW audit.balance_differs_from_its_entries AS
+ SELECT b.account_id,
+    b.posted,
+    e.posted AS entries_posted,
+    b.pending,
+    e.pending AS entries_pending
+   FROM (( SELECT account_balances.account_id,
+            sum((account_balances.debits_posted - account_balances.credits_posted)) AS posted,
+            sum((account_balances.debits_pending - account_balances.credits_pending)) AS pending
+           FROM account_balances
+          GROUP BY account_balances.account_id) b
+     LEFT JOIN ( SELECT ledger_entries.account_id,
+            sum(ledger_entries.delta) FILTER (WHERE (ledger_entries.type = 'posted'::text)) AS posted,
+            sum(
+                CASE
+                    WHEN (ledger_entries.type = 'posted'::text) THEN (- ledger_entries.released)
+                    ELSE ledger_entries.delta
+                END) AS pending
+           FROM ledger_entries
+          GROUP BY ledger_entries.account_id) e ON ((e.account_id = b.account_id)))
+  WHERE ((b.posted <> COALESCE(e.posted, (0)::numeric)) OR (b.pending <> COALESCE(e.pending, (0)::numeric)));
+
 CREATE VIEW audit.blocked_payment_was_charged AS
  SELECT d.payment_id,
     a.reference
@@ -1334,14 +2161,19 @@ CREATE VIEW audit.entry_differs_from_its_transfer AS
     e.transfer_id
    FROM (ledger_entries e
      JOIN transfers t ON ((t.id = e.transfer_id)))
-  WHERE ((e.currency <> t.currency) OR (abs(e.delta) <> t.amount) OR (e.account_id <>
+  WHERE ((e.currency <> t.currency) OR (abs(e.delta) <> t.amount) OR (abs(e.released) <>
         CASE
-            WHEN ((e.delta > 0) = (t.state <> 'void'::text)) THEN t.debit_account_id
+            WHEN (t.state = 'post'::text) THEN t.released
+            ELSE (0)::bigint
+        END) OR (e.created_at <> t.created_at) OR (e.effective_at <> t.effective_at) OR (e.transaction_id IS DISTINCT FROM t.transaction_id) OR (e.account_id <>
+        CASE
+            WHEN ((e.delta > 0) = (t.state <> ALL (ARRAY['void'::text, 'expire'::text]))) THEN t.debit_account_id
             ELSE t.credit_account_id
         END) OR (e.type <>
         CASE t.state
             WHEN 'pending'::text THEN 'pending'::text
             WHEN 'void'::text THEN 'voided'::text
+            WHEN 'expire'::text THEN 'voided'::text
             ELSE 'posted'::text
         END));
 
@@ -1352,6 +2184,12 @@ CREATE VIEW audit.entry_has_no_transfer AS
   WHERE (NOT (EXISTS ( SELECT
            FROM transfers t
           WHERE (t.id = e.transfer_id))));
+
+CREATE VIEW audit.entry_number_differs_from_its_time AS
+ SELECT id AS entry_id,
+    created_at
+   FROM ledger_entries
+  WHERE (ledger_entry_time(id) <> created_at);
 
 CREATE VIEW audit.event_sequence_has_a_gap AS
  SELECT object_id,
@@ -1399,6 +2237,38 @@ CREATE VIEW audit.fraud_verdict_is_milder_than_a_reason AS
    FROM (fraud_decisions d
      CROSS JOIN LATERAL jsonb_array_elements(d.reasons) r(value))
   WHERE (((r.value ->> 'verdict'::text) = 'BLOCK'::text) AND (d.verdict <> 'BLOCK'::text));
+
+CREATE VIEW audit.hold_differs_from_its_transfers AS
+ SELECT p.id AS transfer_id,
+    p.amount,
+    r.released,
+    h.amount_left
+   FROM ((transfers p
+     LEFT JOIN ( SELECT transfers.pending_id,
+            sum(transfers.released) AS released,
+            max(transfers.part) AS parts,
+            bool_or(transfers.is_final) AS is_final
+           FROM transfers
+          WHERE (transfers.pending_id IS NOT NULL)
+          GROUP BY transfers.pending_id) r ON ((r.pending_id = p.id)))
+     LEFT JOIN open_holds h ON ((h.transfer_id = p.id)))
+  WHERE ((p.state = 'pending'::text) AND (((p.amount)::numeric <> (COALESCE(r.released, (0)::numeric) + (COALESCE(h.amount_left, (0)::bigint))::numeric)) OR ((h.transfer_id IS NULL) <> COALESCE(r.is_final, false)) OR (COALESCE(h.parts, r.parts) <> COALESCE((r.parts)::integer, 0))));
+
+CREATE VIEW audit.hold_has_no_pending_transfer AS
+ SELECT transfer_id
+   FROM open_holds h
+  WHERE (NOT (EXISTS ( SELECT
+           FROM transfers t
+          WHERE ((t.id = h.transfer_id) AND (t.state = 'pending'::text)))));
+
+CREATE VIEW audit.limited_account_is_overdrawn AS
+ SELECT a.id AS account_id,
+    sum((b.credits_posted - b.debits_posted)) AS posted
+   FROM (accounts a
+     JOIN account_balances b ON ((b.account_id = a.id)))
+  WHERE (a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits)
+  GROUP BY a.id
+ HAVING ((a.debits_must_not_exceed_credits AND (sum(((b.credits_posted - b.debits_posted) - b.debits_pending)) < (0)::numeric)) OR (a.credits_must_not_exceed_debits AND (sum(((b.debits_posted - b.credits_posted) - b.credits_pending)) < (0)::numeric)));
 
 CREATE VIEW audit.paid_settlement_has_no_bank_line AS
  SELECT id
@@ -1456,7 +2326,7 @@ CREATE VIEW audit.payout_transfer_belongs_to_no_settlement AS
            FROM settlements s
           WHERE (s.closing_id = t.id)))));
 
-CREATE VIEW audit.pending_balance_differs_from_the_open_transfers AS
+CREATE VIEW audit.pending_balance_differs_from_the_open_holds AS
  SELECT b.account_id,
     b.slot,
     b.debits_pending,
@@ -1466,39 +2336,21 @@ CREATE VIEW audit.pending_balance_differs_from_the_open_transfers AS
             sides.slot,
             sum(sides.debits) AS debits,
             sum(sides.credits) AS credits
-           FROM ( SELECT p.debit_account_id AS account_id,
-                    p.debit_slot AS slot,
-                    p.amount AS debits,
+           FROM ( SELECT t.debit_account_id AS account_id,
+                    t.debit_slot AS slot,
+                    h.amount_left AS debits,
                     0 AS credits
-                   FROM transfers p
-                  WHERE ((p.state = 'pending'::text) AND (NOT (EXISTS ( SELECT
-                           FROM transfers r
-                          WHERE (r.pending_id = p.id)))))
+                   FROM (open_holds h
+                     JOIN transfers t ON ((t.id = h.transfer_id)))
                 UNION ALL
-                 SELECT p.credit_account_id,
-                    p.credit_slot,
+                 SELECT t.credit_account_id,
+                    t.credit_slot,
                     0,
-                    p.amount
-                   FROM transfers p
-                  WHERE ((p.state = 'pending'::text) AND (NOT (EXISTS ( SELECT
-                           FROM transfers r
-                          WHERE (r.pending_id = p.id)))))) sides
+                    h.amount_left
+                   FROM (open_holds h
+                     JOIN transfers t ON ((t.id = h.transfer_id)))) sides
           GROUP BY sides.account_id, sides.slot) o ON (((o.account_id = b.account_id) AND (o.slot = b.slot))))
   WHERE (((b.debits_pending)::numeric <> COALESCE(o.debits, (0)::numeric)) OR ((b.credits_pending)::numeric <> COALESCE(o.credits, (0)::numeric)));
-
-CREATE VIEW audit.posted_balance_differs_from_its_entries AS
- SELECT b.account_id,
-    b.slot,
-    (b.debits_posted - b.credits_posted) AS balance,
-    e.total AS entries
-   FROM (account_balances b
-     LEFT JOIN ( SELECT ledger_entries.account_id,
-            ledger_entries.slot,
-            sum(ledger_entries.delta) AS total
-           FROM ledger_entries
-          WHERE (ledger_entries.type = 'posted'::text)
-          GROUP BY ledger_entries.account_id, ledger_entries.slot) e ON (((e.account_id = b.account_id) AND (e.slot = b.slot))))
-  WHERE (((b.debits_posted - b.credits_posted))::numeric <> COALESCE(e.total, (0)::numeric));
 
 CREATE VIEW audit.qr_code_was_spent_after_its_scan_expired AS
  SELECT id AS qr_code_id,
@@ -1546,6 +2398,13 @@ CREATE VIEW audit.refunds_differ_from_the_payment AS
   GROUP BY p.id, p.refunded_amount, p.refunding_amount
  HAVING (((p.refunded_amount)::numeric <> COALESCE(sum(r.amount) FILTER (WHERE (r.status = 'COMPLETED'::text)), (0)::numeric)) OR ((p.refunding_amount)::numeric <> COALESCE(sum(r.amount) FILTER (WHERE (r.status = ANY (ARRAY['PENDING'::text, 'UNKNOWN'::text]))), (0)::numeric)));
 
+CREATE VIEW audit.resolution_has_no_pending_transfer AS
+ SELECT r.id AS transfer_id,
+    r.pending_id
+   FROM (transfers r
+     LEFT JOIN transfers p ON (((p.id = r.pending_id) AND (p.state = 'pending'::text))))
+  WHERE ((r.pending_id IS NOT NULL) AND ((p.id IS NULL) OR (r.amount > r.released) OR ((((p.debit_account_id IS DISTINCT FROM r.debit_account_id) OR (p.credit_account_id IS DISTINCT FROM r.credit_account_id)) OR (p.currency IS DISTINCT FROM r.currency)) OR (p.mode IS DISTINCT FROM r.mode))));
+
 CREATE VIEW audit.row_waits_in_the_default_partition AS
  SELECT 'transactions'::text AS name,
     (transactions_default.id)::text AS id
@@ -1584,6 +2443,15 @@ CREATE VIEW audit.settlement_line_is_not_its_ledger_entry AS
      LEFT JOIN settleable_entries e ON ((l.entry_id = e.entry_id)))
   WHERE ((((l.amount IS DISTINCT FROM e.amount) OR (s.merchant_id IS DISTINCT FROM e.merchant_id)) OR (s.currency IS DISTINCT FROM e.currency)) OR (s.mode IS DISTINCT FROM e.mode));
 
+CREATE VIEW audit.transfer_differs_from_its_accounts AS
+ SELECT t.id AS transfer_id,
+    t.currency,
+    t.mode
+   FROM ((transfers t
+     LEFT JOIN accounts d ON ((d.id = t.debit_account_id)))
+     LEFT JOIN accounts c ON ((c.id = t.credit_account_id)))
+  WHERE ((((t.currency IS DISTINCT FROM d.currency) OR (t.mode IS DISTINCT FROM d.mode)) OR (t.currency IS DISTINCT FROM c.currency)) OR (t.mode IS DISTINCT FROM c.mode));
+
 CREATE VIEW audit.transfer_entries_do_not_sum_to_zero AS
  SELECT transfer_id,
     currency,
@@ -1591,6 +2459,12 @@ CREATE VIEW audit.transfer_entries_do_not_sum_to_zero AS
    FROM ledger_entries
   GROUP BY transfer_id, currency
  HAVING (sum(delta) <> (0)::numeric);
+
+CREATE VIEW audit.transfer_failed_and_exists AS
+ SELECT f.id AS transfer_id,
+    f.status
+   FROM (failed_transfers f
+     JOIN transfers t ON ((t.id = f.id)));
 
 CREATE VIEW audit.transfer_has_not_two_entries AS
  SELECT t.id AS transfer_id,
@@ -1606,7 +2480,7 @@ CREATE VIEW public.settleable_entries AS
     a.currency,
     a.mode,
     (- e.delta) AS amount,
-    e.created_at,
+    e.effective_at AS created_at,
     t.kind,
     t.object_id,
     t.transaction_id

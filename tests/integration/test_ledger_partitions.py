@@ -21,8 +21,8 @@ SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
 WHERE i.inhparent = %s::REGCLASS ORDER BY c.relname
 """
 UNBALANCED = """
-INSERT INTO {} (account_id, delta, type, transfer_id, currency, slot)
-SELECT account_id, 5, 'posted', %s, 'EUR', 0 FROM ledger_entries LIMIT 1
+INSERT INTO {} (id, account_id, delta, balance_after, type, transfer_id, currency, slot)
+SELECT id + 1, account_id, 5, 0, 'posted', %s, 'EUR', 0 FROM ledger_entries LIMIT 1
 """
 
 

@@ -77,6 +77,15 @@ $$;
 COMMENT ON FUNCTION guard_partition IS
     'Statements that name the partition itself meet the triggers of its table.';
 
+-- Entries of the ledger are numbered by their time instead (0002_ledger.sql).
+CREATE FUNCTION partition_bound(p_table TEXT, p_at TIMESTAMPTZ) RETURNS TEXT
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN p_table = 'ledger_entries' THEN ledger_entry_id_at(p_at)::TEXT
+        ELSE uuid_at(p_at)::TEXT END;
+END
+$$;
+
 CREATE FUNCTION make_partitions(p_table TEXT, p_from DATE, p_months INTEGER) RETURNS INTEGER
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -91,8 +100,8 @@ BEGIN
         EXECUTE format(
             'CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
             partition, p_table,
-            uuid_at(month_start::TIMESTAMP AT TIME ZONE 'UTC'),
-            uuid_at((month_start + INTERVAL '1 month')::TIMESTAMP AT TIME ZONE 'UTC')
+            partition_bound(p_table, month_start::TIMESTAMP AT TIME ZONE 'UTC'),
+            partition_bound(p_table, (month_start + INTERVAL '1 month')::TIMESTAMP AT TIME ZONE 'UTC')
         );
         PERFORM guard_partition(p_table, partition);
         made := made + 1;

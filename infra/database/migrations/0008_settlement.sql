@@ -155,7 +155,7 @@ SELECT
     a.currency,
     a.mode,
     -e.delta AS amount,
-    e.created_at,
+    e.effective_at AS created_at,
     t.kind,
     t.object_id,
     t.transaction_id

@@ -176,6 +176,54 @@ class PendingTransferAlreadyVoided(LedgerError):
     code = "pending_transfer_already_voided"
 
 
+class PendingTransferExpired(LedgerError):
+    """The pending transfer's time was up before; it can't be posted."""
+
+    code = "pending_transfer_expired"
+
+
+class PendingTransferExceeded(LedgerError):
+    """More was to be posted than is left of the pending transfer, or in too many parts."""
+
+    code = "exceeds_pending_transfer"
+
+
+class FundsExceeded(LedgerError):
+    """A limited account can't give so much, and the transfer's id can't be used again."""
+
+    code = "funds_exceeded"
+
+
+class TransferAlreadyFailed(LedgerError):
+    """A transfer of this id was refused before, and stays refused: use a new id."""
+
+    code = "transfer_already_failed"
+
+
+class TransferAlreadyReversed(LedgerError):
+    """The transfer was moved back before."""
+
+    code = "transfer_already_reversed"
+
+
+class AccountClosed(LedgerError):
+    """One of the accounts is closed: only what is pending on it may still be released."""
+
+    code = "account_closed"
+
+
+class LinkedTransferFailed(LedgerError):
+    """A transfer that this one is linked to was refused, so nothing of either is booked."""
+
+    code = "linked_transfer_failed"
+
+
+class InvalidTransfer(LedgerError):
+    """The order breaks a rule that its sender can know."""
+
+    code = "invalid_transfer"
+
+
 class TokenRefused(PayNexusError):
     """The token endpoint says no; `reason` is one of the error codes of RFC 6749, 5.2."""
 

@@ -1,20 +1,21 @@
 """The ledger's SQL, run inside the caller's transaction. The rules are in the database."""
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger.model import Balance, Entry, Transfer
+from paynexus.ledger.model import Balance, Entry, Order, Transfer
+from paynexus.ledger.results import Net, Result, status_of
 
-SQL_TRANSFER = """
-SELECT ledger_transfer(
-    %(id)s, %(state)s, %(kind)s, %(debit)s, %(debit_merchant)s, %(credit)s,
-    %(credit_merchant)s, %(amount)s, %(currency)s, %(mode)s, %(object_id)s,
-    %(transaction_id)s, %(at)s)
+SQL_TRANSFERS = """
+SELECT t.* FROM ledger_transfers(
+    ARRAY(SELECT o FROM jsonb_populate_recordset(NULL::ledger_order, %s) AS o), %s) AS t
 """
-SQL_RESOLVE = "SELECT ledger_resolve(%s, %s, %s, %s, %s)"
 SQL_BALANCES = """
 SELECT a.currency,
     coalesce(sum(b.credits_posted - b.debits_posted), 0)::BIGINT AS posted,
@@ -39,17 +40,42 @@ LIMIT %(limit)s
 """
 
 
-def post(tx: Connection, transfer: Transfer, *, at: dt.datetime) -> None:
+def transfers(
+    tx: Connection, orders: Sequence[Order], *, with_balances: bool = True
+) -> list[Result]:
+    """Each order is booked or refused, in turn; one result each, in their order.
+
+    A refused order changes nothing and stops none but those linked to it. A refusal for want
+    of funds is remembered with the caller's commit: its id never succeeds later. One call a
+    transaction never waits in a circle with others; several may, and one of them is then told
+    to repeat (DatabaseUnavailable).
+    """
+    values = (Jsonb([_order(order) for order in orders]), with_balances)
+    with tx.cursor(row_factory=dict_row) as cursor:
+        return [_result(row) for row in cursor.execute(SQL_TRANSFERS, values)]
+
+
+def post(tx: Connection, transfer: Transfer, *, at: dt.datetime | None = None) -> Result:
     """`transfer` is booked at once. Booking it again with the same values changes nothing.
 
-    Raises TransferExistsWithDifference when its id was used for another transfer.
+    `at` is when it counts for the business; recorded it is now. Raises the LedgerError that
+    the refusal means: TransferExistsWithDifference, FundsExceeded, AccountClosed, …
     """
-    _transfer(tx, transfer, state="single", at=at)
+    return _one(tx, Order.single(transfer, effective_at=at))
 
 
-def reserve(tx: Connection, transfer: Transfer, *, at: dt.datetime) -> None:
-    """`transfer` is pending: it is counted in pending balances until it is resolved."""
-    _transfer(tx, transfer, state="pending", at=at)
+def reserve(
+    tx: Connection,
+    transfer: Transfer,
+    *,
+    timeout: dt.timedelta | None = None,
+    at: dt.datetime | None = None,
+) -> Result:
+    """`transfer` is pending: it is counted in pending balances until it is resolved.
+
+    After `timeout` it can no longer be posted, and is void. Raises as `post` does.
+    """
+    return _one(tx, Order.pending(transfer, timeout=timeout, effective_at=at))
 
 
 def post_pending(
@@ -57,14 +83,17 @@ def post_pending(
     pending_id: TransferId,
     *,
     id: TransferId,  # noqa: A002 - the ledger's own word
-    at: dt.datetime,
     amount: int | None = None,
-) -> None:
+    is_final: bool = True,
+    at: dt.datetime | None = None,
+) -> Result:
     """The pending transfer is posted, whole or with `amount`; what is left is released.
 
-    Raises PendingTransferNotFound, PendingTransferAlreadyPosted, PendingTransferAlreadyVoided.
+    With `is_final` false what is left stays pending. Raises PendingTransferNotFound,
+    PendingTransferAlreadyPosted, …AlreadyVoided, …Expired, …Exceeded.
     """
-    tx.execute(SQL_RESOLVE, (id, pending_id, "post", amount, at))
+    order = Order.post(pending_id, id=id, amount=amount, is_final=is_final, effective_at=at)
+    return _one(tx, order)
 
 
 def void_pending(
@@ -72,10 +101,27 @@ def void_pending(
     pending_id: TransferId,
     *,
     id: TransferId,  # noqa: A002 - the ledger's own word
-    at: dt.datetime,
-) -> None:
+    at: dt.datetime | None = None,
+) -> Result:
     """The pending transfer is void: nothing of it remains in any balance."""
-    tx.execute(SQL_RESOLVE, (id, pending_id, "void", None, at))
+    return _one(tx, Order.void(pending_id, id=id, effective_at=at))
+
+
+def reverse(
+    tx: Connection,
+    transfer_id: TransferId,
+    *,
+    id: TransferId,  # noqa: A002 - the ledger's own word
+    at: dt.datetime | None = None,
+) -> Result:
+    """What the transfer had moved went back. Raises TransferAlreadyReversed, InvalidTransfer."""
+    return _one(tx, Order.reverse(transfer_id, id=id, effective_at=at))
+
+
+def expire(tx: Connection, *, limit: int) -> int:
+    """Pending transfers whose time is up are void, the oldest first; how many."""
+    row = tx.execute("SELECT ledger_expire(%s)", (limit,)).fetchone()
+    return row[0] if row else 0
 
 
 def balances(connection: Connection, merchant_id: MerchantId, mode: str) -> list[Balance]:
@@ -93,22 +139,58 @@ def entries(
         return cursor.execute(SQL_ENTRIES, values).fetchall()
 
 
-def _transfer(tx: Connection, transfer: Transfer, *, state: str, at: dt.datetime) -> None:
-    tx.execute(
-        SQL_TRANSFER,
-        {
-            "id": transfer.id,
-            "state": state,
-            "kind": transfer.kind,
-            "debit": transfer.debit.type,
-            "debit_merchant": transfer.debit.merchant_id,
-            "credit": transfer.credit.type,
-            "credit_merchant": transfer.credit.merchant_id,
-            "amount": transfer.money.amount,
-            "currency": transfer.money.currency,
-            "mode": transfer.debit.mode,
-            "object_id": transfer.object_id,
-            "transaction_id": transfer.transaction_id,
-            "at": at,
-        },
+def _one(tx: Connection, order: Order) -> Result:
+    [result] = transfers(tx, [order], with_balances=False)
+    return result.require_booked()
+
+
+def _order(order: Order) -> dict[str, Any]:
+    at, timeout = order.effective_at, order.timeout
+    return (_of_transfer(order.transfer) if order.transfer else {}) | {
+        "id": str(order.id),
+        "state": order.state,
+        "pending_id": order.pending_id and str(order.pending_id),
+        "reverses": order.reverses and str(order.reverses),
+        "is_final": order.is_final,
+        "is_linked": order.is_linked,
+        "timeout_seconds": timeout and int(timeout.total_seconds()),
+        "effective_at": at and at.isoformat(),
+        **({"amount": order.amount} if order.amount is not None else {}),
+        **({"metadata": dict(order.metadata)} if order.metadata is not None else {}),
+    }
+
+
+def _of_transfer(transfer: Transfer) -> dict[str, Any]:
+    debit, credit, payment = transfer.debit, transfer.credit, transfer.transaction_id
+    return {
+        "kind": transfer.kind,
+        "debit": debit.type,
+        "debit_merchant": debit.merchant_id and str(debit.merchant_id),
+        "credit": credit.type,
+        "credit_merchant": credit.merchant_id and str(credit.merchant_id),
+        "amount": transfer.money.amount,
+        "currency": transfer.money.currency,
+        "mode": debit.mode,
+        "object_id": transfer.object_id,
+        "transaction_id": payment and str(payment),
+        "balancing": transfer.balancing,
+        "metadata": transfer.metadata and dict(transfer.metadata),
+    }
+
+
+def _result(row: dict[str, Any]) -> Result:
+    return Result(
+        id=row["id"],
+        status=status_of(row["status"]),
+        field=row["field"],
+        amount=row["amount"],
+        debit=_net(row, "debit"),
+        credit=_net(row, "credit"),
     )
+
+
+def _net(row: dict[str, Any], side: str) -> Net | None:
+    posted = row[f"{side}_posted"]
+    if posted is None:
+        return None
+    return Net(row[f"{side}_account_id"], int(posted), int(row[f"{side}_pending"]))

@@ -66,7 +66,7 @@ def end_blocked(tx: Connection, payment: Payment, now: dt.datetime) -> str:
 
 def end_refused(tx: Connection, payment: Payment, failure: Failure, now: dt.datetime) -> str:
     """The payment FAILED, and its reservation is void."""
-    ledger.void_pending(tx, payment.transfer_id, id=_transfer_id(), at=now)
+    ledger.void_pending(tx, payment.transfer_id, id=_transfer_id())
     failed = replace(payment.after(Fact.REFUSED), failure=failure)
     return commit_change(tx, failed, "failed", now=now)
 
@@ -97,7 +97,7 @@ def end_cancel(
 
 def end_canceled(tx: Connection, payment: Payment, now: dt.datetime) -> str:
     """The payment is CANCELED, and its reservation is void."""
-    ledger.void_pending(tx, payment.transfer_id, id=_transfer_id(), at=now)
+    ledger.void_pending(tx, payment.transfer_id, id=_transfer_id())
     return commit_change(tx, payment.after(Fact.CANCELED), "canceled", now=now)
 
 
@@ -156,11 +156,11 @@ def append_refund_event(tx: Connection, refund: Refund, name: str) -> None:
 
 
 def _capture(tx: Connection, payment: Payment, amount: int, now: dt.datetime) -> str:
-    ledger.post_pending(tx, payment.transfer_id, id=_transfer_id(), at=now, amount=amount)
+    ledger.post_pending(tx, payment.transfer_id, id=_transfer_id(), amount=amount)
     captured = replace(payment.after(Fact.CAPTURED), captured_amount=amount)
     captured = replace(captured, fee_amount=fee_on(captured))
     if captured.fee_amount:
-        ledger.post(tx, fee_transfer(captured, _transfer_id()), at=now)
+        ledger.post(tx, fee_transfer(captured, _transfer_id()))
     return commit_change(tx, captured, "completed", now=now)
 
 
@@ -188,10 +188,10 @@ def _decide_refund(
     is_returned = result.outcome is Outcome.APPROVED
     amount = refund.money.amount
     if is_returned:
-        ledger.post_pending(tx, refund.transfer_id, id=_transfer_id(), at=now)
+        ledger.post_pending(tx, refund.transfer_id, id=_transfer_id())
         refund = replace(refund, status=RefundStatus.COMPLETED)
     else:
-        ledger.void_pending(tx, refund.transfer_id, id=_transfer_id(), at=now)
+        ledger.void_pending(tx, refund.transfer_id, id=_transfer_id())
         refund = replace(refund, status=RefundStatus.FAILED, failure=_failure(result))
     changed = replace(
         payment,

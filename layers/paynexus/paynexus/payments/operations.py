@@ -139,7 +139,7 @@ def refund(
         held = replace(payment, refunding_amount=payment.refunding_amount + made.money.amount)
         payments.update(tx, held, now=now)
         refunds.insert(tx, made)
-        ledger.reserve(tx, refund_transfer(payment, made), at=now)
+        ledger.reserve(tx, refund_transfer(payment, made))
         append_refund_event(tx, made, "created")
 
     return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)

@@ -179,7 +179,7 @@ def _open(tx: Connection, payment: Payment, request: PaymentRequest, now: dt.dat
     if request.qr_code is not None:
         payment = replace(payment, qr_code_id=_spend(tx, payment, request.qr_code, now))
     store.insert(tx, payment)
-    ledger.reserve(tx, payment_transfer(payment), at=now)
+    ledger.reserve(tx, payment_transfer(payment))
     append_payment_event(tx, payment, "created")
 
 

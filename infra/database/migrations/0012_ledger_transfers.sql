@@ -1,0 +1,892 @@
+-- Booking: orders become transfers. Every rule of two-phase double entry is in this file; what
+-- it writes lies in 0002_ledger.sql. The words, and what each refusal means, are TigerBeetle's
+-- (docs.tigerbeetle.com, reference); parts of a hold and reversals are ours.
+
+CREATE TYPE ledger_order AS (
+    id UUID,
+    state TEXT,  -- single, pending, post, void, reverse
+    kind TEXT,
+    debit TEXT,
+    debit_merchant UUID,
+    credit TEXT,
+    credit_merchant UUID,
+    amount BIGINT,  -- of a post: null is all that is left; of a balancing order: at most
+    currency TEXT,
+    mode TEXT,
+    object_id TEXT,
+    transaction_id UUID,
+    pending_id UUID,
+    is_final BOOLEAN,  -- of a post: false keeps what is left of the hold
+    timeout_seconds INTEGER,
+    is_linked BOOLEAN,  -- stands and falls with the next order
+    balancing TEXT,  -- debit or credit: at most what that account can give
+    reverses UUID,
+    effective_at TIMESTAMPTZ,  -- null: when it is recorded
+    metadata JSONB
+);
+
+CREATE TYPE ledger_result AS (
+    id UUID,
+    status TEXT,
+    field TEXT,  -- the one that differs, of exists_with_different_…
+    amount BIGINT,
+    debit_account_id UUID,
+    credit_account_id UUID,
+    -- Debits less credits of the whole account, after the transfer.
+    debit_posted BIGINT,
+    debit_pending BIGINT,
+    credit_posted BIGINT,
+    credit_pending BIGINT
+);
+
+CREATE FUNCTION ledger_slots(p_type TEXT, p_merchant_id UUID) RETURNS SMALLINT
+LANGUAGE sql IMMUTABLE AS $$
+    -- The platform's own accounts take part in every payment; a merchant's is busy if the
+    -- merchant is, and is then spread by ledger_spread_account.
+    SELECT CASE WHEN p_merchant_id IS NULL THEN 64 ELSE 1 END::SMALLINT
+$$;
+
+CREATE FUNCTION ledger_account(
+    p_type TEXT, p_mode TEXT, p_currency TEXT, p_merchant_id UUID
+) RETURNS accounts
+LANGUAGE plpgsql AS $$
+DECLARE
+    nil CONSTANT UUID := '00000000-0000-0000-0000-000000000000';
+    account accounts;
+BEGIN
+    SELECT * INTO account FROM accounts
+    WHERE type = p_type AND mode = p_mode AND currency = p_currency::CHAR(3)
+        AND coalesce(merchant_id, '00000000-0000-0000-0000-000000000000')
+        = coalesce(p_merchant_id, nil);
+    IF FOUND THEN
+        RETURN account;
+    END IF;
+    INSERT INTO accounts (type, normal_side, mode, currency, merchant_id, slots)
+    VALUES (
+        p_type,
+        CASE WHEN p_type IN (
+            'gateway_receivable', 'gateway_costs', 'cash', 'dispute'
+        ) THEN 'debit' ELSE 'credit' END,
+        p_mode, p_currency, p_merchant_id, ledger_slots(p_type, p_merchant_id)
+    ) ON CONFLICT DO NOTHING;
+    SELECT * INTO STRICT account FROM accounts
+    WHERE type = p_type AND mode = p_mode AND currency = p_currency::CHAR(3)
+        AND coalesce(merchant_id, '00000000-0000-0000-0000-000000000000')
+        = coalesce(p_merchant_id, nil);
+    INSERT INTO account_balances (account_id, slot)
+    SELECT account.id, n FROM generate_series(0, account.slots - 1) AS n
+    ON CONFLICT DO NOTHING;
+    RETURN account;
+END
+$$;
+COMMENT ON FUNCTION ledger_account IS 'The account of this name, opened at first use.';
+
+-- Limits. What may still be moved out of one slot; the whole account's is the sum.
+
+CREATE FUNCTION ledger_slack(p_slot account_balances, p_is_debit BOOLEAN) RETURNS BIGINT
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_is_debit
+        THEN p_slot.credits_posted - p_slot.debits_posted - p_slot.debits_pending
+        ELSE p_slot.debits_posted - p_slot.credits_posted - p_slot.credits_pending
+    END
+$$;
+
+CREATE FUNCTION ledger_gather(
+    p_account_id UUID, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT
+) RETURNS VOID
+LANGUAGE plpgsql AS $$
+DECLARE
+    needed BIGINT := p_amount;
+    other RECORD;
+    moved BIGINT;
+BEGIN
+    FOR other IN
+        SELECT b.slot, ledger_slack(b, p_is_debit) AS slack FROM account_balances AS b
+        WHERE b.account_id = p_account_id AND b.slot <> p_slot ORDER BY b.slot
+    LOOP
+        CONTINUE WHEN other.slack <= 0;
+        moved := least(other.slack, needed);
+        UPDATE account_balances AS b SET
+            credits_posted = credits_posted
+                + CASE WHEN NOT p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
+            debits_posted = debits_posted
+                + CASE WHEN p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END
+        WHERE account_id = p_account_id AND slot IN (p_slot, other.slot);
+        needed := needed - moved;
+        EXIT WHEN needed = 0;
+    END LOOP;
+    IF needed > 0 THEN
+        RAISE EXCEPTION 'account % has less than was counted', p_account_id;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION ledger_gather IS
+    'Moves so much from the account''s other slots into this one. All of them are locked.';
+
+CREATE FUNCTION ledger_slot_suffices(
+    p_account_id UUID, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT
+) RETURNS BOOLEAN
+LANGUAGE plpgsql AS $$
+DECLARE
+    slack BIGINT;
+BEGIN
+    SELECT ledger_slack(b, p_is_debit) INTO slack FROM account_balances AS b
+    WHERE account_id = p_account_id AND slot = p_slot;
+    IF slack < p_amount THEN
+        RETURN FALSE;
+    END IF;
+    SELECT ledger_slack(b, p_is_debit) INTO slack FROM account_balances AS b
+    WHERE account_id = p_account_id AND slot = p_slot FOR UPDATE;
+    IF slack < p_amount THEN
+        -- Others were quicker. To wait for all slots while holding one could wait for ever:
+        -- this block's end gives the lock back.
+        RAISE EXCEPTION USING ERRCODE = 'PN099';
+    END IF;
+    RETURN TRUE;
+EXCEPTION WHEN SQLSTATE 'PN099' THEN
+    RETURN FALSE;
+END
+$$;
+COMMENT ON FUNCTION ledger_slot_suffices IS
+    'Whether the slot alone can give so much; it is locked if it can, and not if it can not.';
+
+CREATE FUNCTION ledger_secure(
+    p_account accounts, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT,
+    p_is_balancing BOOLEAN
+) RETURNS BIGINT
+LANGUAGE plpgsql AS $$
+DECLARE
+    is_limited BOOLEAN := CASE WHEN p_is_debit THEN p_account.debits_must_not_exceed_credits
+        ELSE p_account.credits_must_not_exceed_debits END;
+    own BIGINT;
+    total BIGINT;
+    granted BIGINT;
+BEGIN
+    IF NOT is_limited AND NOT p_is_balancing THEN
+        PERFORM FROM account_balances
+        WHERE account_id = p_account.id AND slot = p_slot FOR UPDATE;
+        RETURN p_amount;
+    END IF;
+    IF NOT p_is_balancing
+        AND ledger_slot_suffices(p_account.id, p_slot, p_is_debit, p_amount) THEN
+        RETURN p_amount;
+    END IF;
+    PERFORM FROM account_balances WHERE account_id = p_account.id ORDER BY slot FOR UPDATE;
+    SELECT sum(ledger_slack(b, p_is_debit)),
+        sum(ledger_slack(b, p_is_debit)) FILTER (WHERE slot = p_slot)
+    INTO total, own
+    FROM account_balances AS b WHERE account_id = p_account.id;
+    IF p_is_balancing THEN
+        granted := greatest(least(p_amount, total), 0);
+    ELSE
+        granted := CASE WHEN total >= p_amount THEN p_amount ELSE 0 END;
+    END IF;
+    IF is_limited AND granted > own THEN
+        PERFORM ledger_gather(p_account.id, p_slot, p_is_debit, granted - own);
+    END IF;
+    RETURN granted;
+END
+$$;
+COMMENT ON FUNCTION ledger_secure IS
+    'How much of the amount this leg may move, nothing or all unless it balances. What it may '
+    'move is locked and lies in the slot: a limit holds however many book at the same time.';
+
+-- Writing. The order of locks is that of account ids, whichever side they stand on.
+
+CREATE FUNCTION ledger_write(
+    p_transfer transfers, p_pending BIGINT, p_posted BIGINT, p_timeout INTEGER
+) RETURNS TEXT
+LANGUAGE plpgsql AS $$
+DECLARE
+    t transfers := p_transfer;
+    is_release CONSTANT BOOLEAN := t.state IN ('void', 'expire');
+    is_debit BOOLEAN := t.debit_account_id < t.credit_account_id;
+    account UUID;
+    slot_number SMALLINT;
+    net BIGINT;
+    debit_after BIGINT;
+    credit_after BIGINT;
+    number BIGINT;
+    entry_type TEXT := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
+        ELSE 'pending' END;
+    moved BIGINT := CASE WHEN p_posted <> 0 THEN p_posted ELSE p_pending END;
+    released BIGINT := CASE WHEN p_posted <> 0 THEN -p_pending ELSE 0 END;
+BEGIN
+    FOR leg IN 1..2 LOOP
+        account := CASE WHEN is_debit THEN t.debit_account_id ELSE t.credit_account_id END;
+        slot_number := CASE WHEN is_debit THEN t.debit_slot ELSE t.credit_slot END;
+        UPDATE account_balances SET
+            debits_pending = debits_pending + CASE WHEN is_debit THEN p_pending ELSE 0 END,
+            debits_posted = debits_posted + CASE WHEN is_debit THEN p_posted ELSE 0 END,
+            credits_pending = credits_pending + CASE WHEN is_debit THEN 0 ELSE p_pending END,
+            credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END
+        WHERE account_id = account AND slot = slot_number AND (NOT closed OR is_release)
+        RETURNING CASE WHEN p_posted <> 0 THEN debits_posted - credits_posted
+            ELSE debits_pending - credits_pending END INTO net;
+        IF NOT FOUND THEN
+            IF leg = 2 THEN
+                PERFORM ledger_unmove(t, NOT is_debit, p_pending, p_posted);
+            END IF;
+            RETURN CASE WHEN is_debit THEN 'debit' ELSE 'credit' END || '_account_already_closed';
+        END IF;
+        IF is_debit THEN
+            debit_after := net;
+        ELSE
+            credit_after := net;
+        END IF;
+        is_debit := NOT is_debit;
+    END LOOP;
+    -- The clock is read under both locks: on an account of one slot, the order of the entries'
+    -- numbers is the order in which they were booked.
+    t.created_at := clock_timestamp();
+    t.effective_at := coalesce(t.effective_at, t.created_at);
+    t.expires_at := t.created_at + p_timeout * INTERVAL '1 second';
+    INSERT INTO transfers SELECT t.*
+    WHERE NOT EXISTS (SELECT FROM failed_transfers AS f WHERE f.id = t.id)
+    ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN
+        PERFORM ledger_unmove(t, TRUE, p_pending, p_posted);
+        PERFORM ledger_unmove(t, FALSE, p_pending, p_posted);
+        RETURN 'id_is_known';
+    END IF;
+    number := ledger_entry_id_at(t.created_at);
+    INSERT INTO ledger_entries (
+        id, transaction_id, account_id, delta, balance_after, type, created_at, transfer_id,
+        currency, slot, released, effective_at
+    ) VALUES (
+        number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.debit_account_id,
+        moved, debit_after, entry_type, t.created_at, t.id,
+        t.currency, t.debit_slot, released, t.effective_at
+    ), (
+        number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.credit_account_id,
+        -moved, credit_after, entry_type, t.created_at, t.id,
+        t.currency, t.credit_slot, -released, t.effective_at
+    );
+    IF t.state = 'pending' THEN
+        INSERT INTO open_holds (transfer_id, amount_left, merchant_id, expires_at)
+        VALUES (t.id, t.amount, t.merchant_id, t.expires_at);
+    END IF;
+    RETURN 'created';
+END
+$$;
+COMMENT ON FUNCTION ledger_write IS
+    'Balances, transfer and entries, or nothing of them: then the answer says why.';
+
+CREATE FUNCTION ledger_unmove(
+    p_transfer transfers, p_is_debit BOOLEAN, p_pending BIGINT, p_posted BIGINT
+) RETURNS VOID
+LANGUAGE sql AS $$
+    UPDATE account_balances SET
+        debits_pending = debits_pending - CASE WHEN p_is_debit THEN p_pending ELSE 0 END,
+        debits_posted = debits_posted - CASE WHEN p_is_debit THEN p_posted ELSE 0 END,
+        credits_pending = credits_pending - CASE WHEN p_is_debit THEN 0 ELSE p_pending END,
+        credits_posted = credits_posted - CASE WHEN p_is_debit THEN 0 ELSE p_posted END
+    WHERE account_id = CASE WHEN p_is_debit
+            THEN p_transfer.debit_account_id ELSE p_transfer.credit_account_id END
+        AND slot = CASE WHEN p_is_debit
+            THEN p_transfer.debit_slot ELSE p_transfer.credit_slot END
+$$;
+COMMENT ON FUNCTION ledger_unmove IS 'Takes back what ledger_write had moved on one side.';
+
+-- Deciding.
+
+CREATE FUNCTION ledger_answer(p_transfer transfers, p_status TEXT) RETURNS ledger_result
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW(
+        p_transfer.id, p_status, NULL, p_transfer.amount, p_transfer.debit_account_id,
+        p_transfer.credit_account_id, NULL, NULL, NULL, NULL
+    )::ledger_result
+$$;
+
+CREATE FUNCTION ledger_refuse(p_id UUID, p_status TEXT) RETURNS ledger_result
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW(p_id, p_status, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::ledger_result
+$$;
+
+CREATE FUNCTION ledger_known(p_wanted transfers, p_order ledger_order) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    present transfers;
+    answer ledger_result;
+BEGIN
+    SELECT * INTO present FROM transfers WHERE id = p_order.id;
+    IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM failed_transfers WHERE id = p_order.id) THEN
+            RETURN ledger_refuse(p_order.id, 'id_already_failed');
+        END IF;
+        RETURN NULL;
+    END IF;
+    answer := ledger_answer(present, 'exists');
+    answer.field := CASE
+        WHEN present.state <> p_wanted.state THEN 'state'
+        WHEN present.pending_id IS DISTINCT FROM p_wanted.pending_id THEN 'pending_id'
+        WHEN present.reverses IS DISTINCT FROM p_wanted.reverses THEN 'reverses'
+        WHEN present.debit_account_id <> p_wanted.debit_account_id THEN 'debit_account_id'
+        WHEN present.credit_account_id <> p_wanted.credit_account_id THEN 'credit_account_id'
+        WHEN p_order.balancing IS NULL AND p_order.amount IS NOT NULL
+            AND present.amount <> p_order.amount THEN 'amount'
+        WHEN p_order.balancing IS NOT NULL AND present.amount > p_order.amount THEN 'amount'
+        WHEN present.kind <> p_wanted.kind THEN 'kind'
+        WHEN present.object_id <> p_wanted.object_id THEN 'object_id'
+        WHEN present.transaction_id IS DISTINCT FROM p_wanted.transaction_id
+            THEN 'transaction_id'
+        WHEN present.state = 'pending' AND present.expires_at IS DISTINCT FROM
+            present.created_at + p_order.timeout_seconds * INTERVAL '1 second' THEN 'timeout'
+        WHEN present.effective_at <> p_order.effective_at THEN 'effective_at'
+        WHEN present.metadata IS DISTINCT FROM p_order.metadata THEN 'metadata'
+    END;
+    IF answer.field IS NOT NULL THEN
+        answer.status := 'exists_with_different_' || answer.field;
+    END IF;
+    RETURN answer;
+END
+$$;
+COMMENT ON FUNCTION ledger_known IS
+    'What there is to say of an id that was used before; null when it was not.';
+
+CREATE FUNCTION ledger_book_between(
+    p_wanted transfers, p_order ledger_order, p_debit accounts, p_credit accounts
+) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    wanted transfers := p_wanted;
+    answer ledger_result;
+    status TEXT;
+BEGIN
+    IF p_debit.id = p_credit.id THEN
+        RETURN ledger_refuse(wanted.id, 'accounts_must_be_different');
+    END IF;
+    wanted.debit_account_id := p_debit.id;
+    wanted.credit_account_id := p_credit.id;
+    -- Neighbouring connections have neighbouring numbers: they rarely meet in a slot.
+    wanted.debit_slot := pg_backend_pid() % p_debit.slots;
+    wanted.credit_slot := pg_backend_pid() % p_credit.slots;
+    IF p_debit.closed OR p_credit.closed OR p_debit.debits_must_not_exceed_credits
+        OR p_credit.credits_must_not_exceed_debits OR p_order.balancing IS NOT NULL THEN
+        answer := ledger_admit(wanted, p_order, p_debit, p_credit);
+        IF answer.status <> 'created' THEN
+            RETURN answer;
+        END IF;
+        wanted.amount := answer.amount;
+    END IF;
+    IF wanted.state = 'pending' THEN
+        status := ledger_write(wanted, wanted.amount, 0, p_order.timeout_seconds);
+    ELSE
+        status := ledger_write(wanted, 0, wanted.amount, NULL);
+    END IF;
+    IF status = 'id_is_known' THEN
+        RETURN ledger_known(wanted, p_order);
+    END IF;
+    RETURN ledger_answer(wanted, status);
+END
+$$;
+
+CREATE FUNCTION ledger_admit(
+    p_wanted transfers, p_order ledger_order, p_debit accounts, p_credit accounts
+) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    answer ledger_result;
+    from_debit BIGINT;
+    from_credit BIGINT;
+    granted BIGINT;
+    balances_debit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'debit';
+    balances_credit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'credit';
+BEGIN
+    IF p_debit.id < p_credit.id THEN
+        from_debit := ledger_secure(
+            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
+        from_credit := ledger_secure(
+            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
+    ELSE
+        from_credit := ledger_secure(
+            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
+        from_debit := ledger_secure(
+            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
+    END IF;
+    -- Only now: who used the id before us held these locks.
+    answer := ledger_known(p_wanted, p_order);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    granted := least(from_debit, from_credit);
+    answer := ledger_answer(p_wanted, CASE
+        WHEN p_debit.closed THEN 'debit_account_already_closed'
+        WHEN p_credit.closed THEN 'credit_account_already_closed'
+        WHEN from_debit = 0 OR (granted < p_wanted.amount AND NOT balances_debit
+            AND from_debit < p_wanted.amount) THEN 'exceeds_credits'
+        WHEN from_credit = 0 OR (granted < p_wanted.amount AND NOT balances_credit
+            AND from_credit < p_wanted.amount) THEN 'exceeds_debits'
+        ELSE 'created'
+    END);
+    answer.amount := granted;
+    RETURN answer;
+END
+$$;
+COMMENT ON FUNCTION ledger_admit IS
+    'Whether limits and closed accounts allow the transfer, and how much of it; with its locks.';
+
+CREATE FUNCTION ledger_begin(p_order ledger_order) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    debit accounts;
+    credit accounts;
+BEGIN
+    IF p_order.amount IS NULL OR p_order.amount <= 0 THEN
+        RETURN ledger_refuse(p_order.id, 'amount_must_be_positive');
+    ELSIF p_order.timeout_seconds IS NOT NULL AND p_order.state <> 'pending' THEN
+        RETURN ledger_refuse(p_order.id, 'timeout_reserved_for_pending_transfer');
+    ELSIF p_order.timeout_seconds <= 0 THEN
+        RETURN ledger_refuse(p_order.id, 'timeout_must_be_positive');
+    END IF;
+    -- Accounts are opened in the order of their names, whichever side they stand on: two
+    -- first transfers in opposite directions would wait for each other for ever.
+    IF concat(p_order.debit, p_order.debit_merchant)
+        < concat(p_order.credit, p_order.credit_merchant) THEN
+        debit := ledger_account(
+            p_order.debit, p_order.mode, p_order.currency, p_order.debit_merchant);
+        credit := ledger_account(
+            p_order.credit, p_order.mode, p_order.currency, p_order.credit_merchant);
+    ELSE
+        credit := ledger_account(
+            p_order.credit, p_order.mode, p_order.currency, p_order.credit_merchant);
+        debit := ledger_account(
+            p_order.debit, p_order.mode, p_order.currency, p_order.debit_merchant);
+    END IF;
+    RETURN ledger_book_between(
+        ROW(
+            p_order.id, p_order.state, NULL, NULL, p_order.state = 'single', p_order.kind,
+            NULL, NULL, NULL, NULL, p_order.amount, 0, p_order.currency, p_order.mode,
+            coalesce(p_order.credit_merchant, p_order.debit_merchant), p_order.object_id,
+            p_order.transaction_id, 1, NULL, NULL, p_order.metadata, p_order.effective_at, NULL
+        )::transfers,
+        p_order, debit, credit
+    );
+END
+$$;
+COMMENT ON FUNCTION ledger_begin IS 'Books a single transfer, or the first half of one.';
+
+CREATE FUNCTION ledger_resolve(p_order ledger_order) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    parts_limit CONSTANT SMALLINT := 50;
+    hold open_holds;
+    t transfers;
+    answer ledger_result;
+    status TEXT;
+BEGIN
+    -- Two resolutions of one pending transfer queue here.
+    SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN ledger_resolved_before(p_order);
+    END IF;
+    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
+    t.id := p_order.id;
+    t.state := p_order.state;
+    t.pending_id := p_order.pending_id;
+    t.part := hold.parts + 1;
+    t.sequence := t.part + 1;
+    t.amount := CASE WHEN t.state = 'post' THEN coalesce(p_order.amount, hold.amount_left)
+        ELSE hold.amount_left END;
+    t.is_final := t.state <> 'post' OR coalesce(p_order.is_final, TRUE)
+        OR t.amount = hold.amount_left;
+    t.released := CASE WHEN t.is_final THEN hold.amount_left ELSE t.amount END;
+    t.effective_at := p_order.effective_at;
+    t.metadata := p_order.metadata;
+    IF hold.parts > 0 THEN
+        answer := ledger_known(t, p_order);
+        IF answer.status IS NOT NULL THEN
+            RETURN answer;
+        END IF;
+    END IF;
+    status := CASE
+        WHEN t.amount <= 0 THEN 'amount_must_be_positive'
+        WHEN hold.expires_at <= clock_timestamp() AND t.state <> 'expire'
+            THEN 'pending_transfer_expired'
+        WHEN t.amount > hold.amount_left THEN 'exceeds_pending_transfer_amount'
+        WHEN t.part >= parts_limit AND NOT t.is_final THEN 'too_many_parts'
+    END;
+    IF status IS NOT NULL THEN
+        RETURN ledger_refuse(t.id, status);
+    END IF;
+    status := ledger_write(
+        t, -t.released, CASE WHEN t.state = 'post' THEN t.amount ELSE 0 END, NULL);
+    IF status = 'id_is_known' THEN
+        RETURN ledger_known(t, p_order);
+    ELSIF status = 'created' AND t.is_final THEN
+        DELETE FROM open_holds WHERE transfer_id = t.pending_id;
+    ELSIF status = 'created' THEN
+        UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
+        WHERE transfer_id = t.pending_id;
+    END IF;
+    RETURN ledger_answer(t, status);
+END
+$$;
+COMMENT ON FUNCTION ledger_resolve IS
+    'Posts a pending transfer, whole or a part of it, or voids what is left.';
+
+CREATE FUNCTION ledger_resolved_before(p_order ledger_order) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    t transfers;
+    earlier TEXT;
+    answer ledger_result;
+BEGIN
+    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
+    IF NOT FOUND THEN
+        RETURN ledger_refuse(p_order.id, 'pending_transfer_not_found');
+    ELSIF t.state <> 'pending' THEN
+        RETURN ledger_refuse(p_order.id, 'pending_transfer_not_pending');
+    END IF;
+    t.state := p_order.state;
+    t.pending_id := p_order.pending_id;
+    answer := ledger_known(t, p_order);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    SELECT state INTO earlier FROM transfers
+    WHERE pending_id = p_order.pending_id ORDER BY part DESC LIMIT 1;
+    RETURN ledger_refuse(p_order.id, CASE earlier
+        WHEN 'post' THEN 'pending_transfer_already_posted'
+        WHEN 'void' THEN 'pending_transfer_already_voided'
+        ELSE 'pending_transfer_expired'
+    END);
+END
+$$;
+
+CREATE FUNCTION ledger_reverse(p_order ledger_order) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    t transfers;
+    debit accounts;
+    credit accounts;
+    answer ledger_result;
+    o ledger_order := p_order;
+BEGIN
+    -- Two reversals of one transfer queue here.
+    SELECT * INTO t FROM transfers WHERE id = p_order.reverses FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN ledger_refuse(p_order.id, 'transfer_not_found');
+    ELSIF t.state NOT IN ('single', 'post') THEN
+        RETURN ledger_refuse(p_order.id, 'transfer_not_posted');
+    END IF;
+    SELECT * INTO debit FROM accounts WHERE id = t.credit_account_id;
+    SELECT * INTO credit FROM accounts WHERE id = t.debit_account_id;
+    t.debit_account_id := debit.id;
+    t.credit_account_id := credit.id;
+    t.id := p_order.id;
+    t.reverses := p_order.reverses;
+    t.state := 'single';
+    t.kind := 'reversal';
+    t.pending_id := NULL;
+    t.part := NULL;
+    t.is_final := TRUE;
+    t.released := 0;
+    t.sequence := 1;
+    t.expires_at := NULL;
+    t.metadata := p_order.metadata;
+    t.effective_at := p_order.effective_at;
+    o.amount := t.amount;
+    o.balancing := NULL;
+    answer := ledger_known(t, o);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    ELSIF EXISTS (SELECT FROM transfers WHERE reverses = p_order.reverses) THEN
+        RETURN ledger_refuse(p_order.id, 'transfer_already_reversed');
+    END IF;
+    RETURN ledger_book_between(t, o, debit, credit);
+END
+$$;
+COMMENT ON FUNCTION ledger_reverse IS
+    'Moves back what a transfer had moved, whole and once, by a new transfer that names it.';
+
+CREATE FUNCTION ledger_order_one(p_order ledger_order) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN CASE
+        WHEN p_order.state IN ('single', 'pending') THEN ledger_begin(p_order)
+        WHEN p_order.state IN ('post', 'void', 'expire') THEN ledger_resolve(p_order)
+        WHEN p_order.state = 'reverse' THEN ledger_reverse(p_order)
+        ELSE ledger_refuse(p_order.id, 'state_not_understood')
+    END;
+END
+$$;
+
+-- Batches.
+
+CREATE FUNCTION ledger_lock(p_orders ledger_order []) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM open_holds
+    WHERE transfer_id IN (SELECT pending_id FROM unnest(p_orders))
+    ORDER BY transfer_id FOR UPDATE;
+    PERFORM FROM account_balances AS b
+    WHERE (b.account_id, b.slot) IN (
+        SELECT a.id, s.slot
+        FROM unnest(p_orders) AS o
+        CROSS JOIN LATERAL (
+            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
+        ) AS n (type, merchant_id)
+        INNER JOIN accounts AS a
+            ON a.type = n.type AND a.mode = o.mode AND a.currency = o.currency::CHAR(3)
+            AND coalesce(a.merchant_id, '00000000-0000-0000-0000-000000000000')
+            = coalesce(n.merchant_id, '00000000-0000-0000-0000-000000000000')
+        INNER JOIN account_balances AS s ON s.account_id = a.id AND (
+            s.slot = pg_backend_pid() % a.slots
+            OR a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits
+            OR o.balancing IS NOT NULL
+        )
+        UNION
+        SELECT leg.account_id, leg.slot
+        FROM transfers AS t
+        CROSS JOIN LATERAL (
+            VALUES (t.debit_account_id, t.debit_slot), (t.credit_account_id, t.credit_slot)
+        ) AS leg (account_id, slot)
+        WHERE t.id IN (SELECT pending_id FROM unnest(p_orders))
+    )
+    ORDER BY b.account_id, b.slot FOR UPDATE;
+END
+$$;
+COMMENT ON FUNCTION ledger_lock IS
+    'What the orders will touch is locked in one order, so that batches never wait in a circle.';
+
+CREATE FUNCTION ledger_with_balances(p_answer ledger_result) RETURNS ledger_result
+LANGUAGE plpgsql AS $$
+DECLARE
+    answer ledger_result := p_answer;
+BEGIN
+    SELECT sum(debits_posted - credits_posted), sum(debits_pending - credits_pending)
+    INTO answer.debit_posted, answer.debit_pending
+    FROM account_balances WHERE account_id = answer.debit_account_id;
+    SELECT sum(debits_posted - credits_posted), sum(debits_pending - credits_pending)
+    INTO answer.credit_posted, answer.credit_pending
+    FROM account_balances WHERE account_id = answer.credit_account_id;
+    RETURN answer;
+END
+$$;
+
+CREATE FUNCTION ledger_chain(p_orders ledger_order [], p_balances BOOLEAN)
+RETURNS ledger_result []
+LANGUAGE plpgsql AS $$
+DECLARE
+    answers ledger_result [] := '{}';
+    answer ledger_result;
+    broken_at INTEGER;
+BEGIN
+    FOR n IN 1..cardinality(p_orders) LOOP
+        broken_at := n;
+        answer := ledger_order_one(p_orders[n]);
+        IF answer.status NOT IN ('created', 'exists') THEN
+            RAISE EXCEPTION USING ERRCODE = 'PN098';
+        ELSIF p_balances THEN
+            answer := ledger_with_balances(answer);
+        END IF;
+        answers[n] := answer;
+    END LOOP;
+    RETURN answers;
+EXCEPTION WHEN SQLSTATE 'PN098' THEN
+    FOR n IN 1..cardinality(p_orders) LOOP
+        answers[n] := CASE WHEN n = broken_at THEN answer
+            ELSE ledger_refuse((p_orders[n]).id, 'linked_event_failed') END;
+    END LOOP;
+    RETURN answers;
+END
+$$;
+COMMENT ON FUNCTION ledger_chain IS 'Books all of the linked orders or, after a refusal, none.';
+
+CREATE FUNCTION ledger_transfers(p_orders ledger_order [], p_balances BOOLEAN DEFAULT TRUE)
+RETURNS SETOF ledger_result
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    total CONSTANT INTEGER := cardinality(p_orders);
+    first INTEGER := 1;
+    last INTEGER;
+    answers ledger_result [];
+BEGIN
+    IF total > 1 THEN
+        PERFORM ledger_lock(p_orders);
+    END IF;
+    WHILE first <= total LOOP
+        last := first;
+        WHILE (p_orders[last]).is_linked AND last < total LOOP
+            last := last + 1;
+        END LOOP;
+        IF (p_orders[last]).is_linked THEN
+            FOR n IN 1..last - first + 1 LOOP
+                answers[n] := ledger_refuse(
+                    (p_orders[first + n - 1]).id,
+                    CASE WHEN first + n - 1 = last THEN 'linked_event_chain_open'
+                        ELSE 'linked_event_failed' END
+                );
+            END LOOP;
+        ELSIF last > first THEN
+            answers := ledger_chain(p_orders[first:last], p_balances);
+        ELSE
+            answers[1] := ledger_order_one(p_orders[first]);
+            IF p_balances AND answers[1].debit_account_id IS NOT NULL THEN
+                answers[1] := ledger_with_balances(answers[1]);
+            END IF;
+        END IF;
+        FOR n IN 1..last - first + 1 LOOP
+            IF ledger_is_transient(answers[n].status) THEN
+                INSERT INTO failed_transfers (id, status, failed_at)
+                VALUES (answers[n].id, answers[n].status, clock_timestamp())
+                ON CONFLICT DO NOTHING;
+            END IF;
+            RETURN NEXT answers[n];
+        END LOOP;
+        first := last + 1;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION ledger_transfers IS
+    'Books the orders in turn, one result each: a refused one changes nothing and stops none but '
+    'those linked to it.';
+
+CREATE FUNCTION ledger_is_transient(p_status TEXT) RETURNS BOOLEAN
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_status IN (
+        'exceeds_credits', 'exceeds_debits', 'debit_account_already_closed',
+        'credit_account_already_closed'
+    )
+$$;
+COMMENT ON FUNCTION ledger_is_transient IS
+    'Whether the refusal might pass: its id is then remembered, so that no later try succeeds.';
+
+CREATE FUNCTION ledger_book(p_orders ledger_order []) RETURNS VOID
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    answer ledger_result;
+BEGIN
+    IF cardinality(p_orders) > 1 THEN
+        PERFORM ledger_lock(p_orders);
+    END IF;
+    FOR n IN 1..cardinality(p_orders) LOOP
+        answer := ledger_order_one(p_orders[n]);
+        IF answer.status NOT IN ('created', 'exists') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = ledger_sqlstate(answer.status),
+                MESSAGE = format('transfer %s: %s', answer.id, answer.status),
+                COLUMN = coalesce(answer.field, '');
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION ledger_book IS 'Books all of the orders, or raises what the refusal means.';
+
+CREATE FUNCTION ledger_sqlstate(p_status TEXT) RETURNS TEXT
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE p_status
+        WHEN 'pending_transfer_not_found' THEN 'PN002'
+        WHEN 'pending_transfer_already_posted' THEN 'PN003'
+        WHEN 'pending_transfer_already_voided' THEN 'PN004'
+        WHEN 'exceeds_pending_transfer_amount' THEN 'PN005'
+        WHEN 'pending_transfer_expired' THEN 'PN006'
+        WHEN 'pending_transfer_not_pending' THEN 'PN007'
+        WHEN 'too_many_parts' THEN 'PN008'
+        WHEN 'id_already_failed' THEN 'PN030'
+        WHEN 'exceeds_credits' THEN 'PN031'
+        WHEN 'exceeds_debits' THEN 'PN032'
+        WHEN 'debit_account_already_closed' THEN 'PN033'
+        WHEN 'credit_account_already_closed' THEN 'PN034'
+        WHEN 'accounts_must_be_different' THEN 'PN035'
+        WHEN 'amount_must_be_positive' THEN 'PN036'
+        WHEN 'transfer_not_found' THEN 'PN037'
+        WHEN 'transfer_not_posted' THEN 'PN038'
+        WHEN 'transfer_already_reversed' THEN 'PN039'
+        WHEN 'timeout_reserved_for_pending_transfer' THEN 'PN040'
+        WHEN 'timeout_must_be_positive' THEN 'PN041'
+        WHEN 'linked_event_failed' THEN 'PN042'
+        WHEN 'linked_event_chain_open' THEN 'PN043'
+        WHEN 'state_not_understood' THEN 'PN044'
+        ELSE 'PN001'
+    END
+$$;
+
+CREATE FUNCTION ledger_expire(p_limit INTEGER) RETURNS INTEGER
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    pending UUID;
+    o ledger_order;
+    expired INTEGER := 0;
+BEGIN
+    FOR pending IN
+        SELECT transfer_id FROM open_holds WHERE expires_at <= clock_timestamp()
+        ORDER BY expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    LOOP
+        o.id := uuidv7();
+        o.state := 'expire';
+        o.pending_id := pending;
+        PERFORM ledger_resolve(o);
+        expired := expired + 1;
+    END LOOP;
+    RETURN expired;
+END
+$$;
+COMMENT ON FUNCTION ledger_expire IS 'Voids holds whose time is up; how many.';
+
+-- Accounts at work: spread, limited, closed, opened again. None of it stops payments.
+
+CREATE FUNCTION ledger_spread_account(p_account_id UUID, p_slots INTEGER) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO account_balances (account_id, slot, closed, debits_limited, credits_limited)
+    SELECT a.id, n, a.closed, a.debits_must_not_exceed_credits, a.credits_must_not_exceed_debits
+    FROM accounts AS a, generate_series(0, p_slots - 1) AS n
+    WHERE a.id = p_account_id
+    ON CONFLICT DO NOTHING;
+    -- Rows beyond the new number stay, and count: only new transfers keep away from them.
+    UPDATE accounts SET slots = p_slots WHERE id = p_account_id;
+END
+$$;
+COMMENT ON FUNCTION ledger_spread_account IS
+    'New transfers of the account are spread over so many rows (1 to 64), from now on.';
+
+CREATE FUNCTION ledger_limit_account(p_account_id UUID, p_limit TEXT) RETURNS VOID
+LANGUAGE plpgsql AS $$
+DECLARE
+    is_debit CONSTANT BOOLEAN := p_limit IS NOT DISTINCT FROM 'debits_must_not_exceed_credits';
+    short RECORD;
+BEGIN
+    IF p_limit NOT IN ('debits_must_not_exceed_credits', 'credits_must_not_exceed_debits') THEN
+        RAISE EXCEPTION 'there is no limit %', p_limit USING ERRCODE = 'PN012';
+    END IF;
+    PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
+    IF p_limit IS NOT NULL THEN
+        IF (
+            SELECT sum(ledger_slack(b, is_debit)) FROM account_balances AS b
+            WHERE account_id = p_account_id
+        ) < 0 THEN
+            RAISE EXCEPTION 'account % is beyond this limit already', p_account_id USING
+                ERRCODE = CASE WHEN is_debit THEN 'PN031' ELSE 'PN032' END;
+        END IF;
+        -- A limit holds in every slot by itself.
+        FOR short IN
+            SELECT slot, ledger_slack(b, is_debit) AS slack FROM account_balances AS b
+            WHERE account_id = p_account_id AND ledger_slack(b, is_debit) < 0
+        LOOP
+            PERFORM ledger_gather(p_account_id, short.slot, is_debit, -short.slack);
+        END LOOP;
+    END IF;
+    UPDATE account_balances SET
+        debits_limited = is_debit, credits_limited = p_limit IS NOT NULL AND NOT is_debit
+    WHERE account_id = p_account_id;
+    UPDATE accounts SET
+        debits_must_not_exceed_credits = is_debit,
+        credits_must_not_exceed_debits = p_limit IS NOT NULL AND NOT is_debit
+    WHERE id = p_account_id;
+END
+$$;
+COMMENT ON FUNCTION ledger_limit_account IS
+    'The account is limited on this side from now on; null lifts its limit.';
+
+CREATE FUNCTION ledger_close_account(p_account_id UUID, p_closed BOOLEAN DEFAULT TRUE) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
+    UPDATE account_balances SET closed = p_closed WHERE account_id = p_account_id;
+    UPDATE accounts SET closed = p_closed WHERE id = p_account_id;
+END
+$$;
+COMMENT ON FUNCTION ledger_close_account IS
+    'Nothing but the release of what is pending is booked on the account from now on; or again.';

@@ -48,6 +48,15 @@ CREATE TABLE attempts (
     finished_at timestamp with time zone
 );
 
+CREATE TABLE balance_checkpoints (
+    account_id uuid NOT NULL,
+    through_id bigint NOT NULL,
+    debits_pending bigint NOT NULL,
+    debits_posted bigint NOT NULL,
+    credits_pending bigint NOT NULL,
+    credits_posted bigint NOT NULL
+);
+
 CREATE TABLE bank_files (
     direction text NOT NULL,
     sha256 bytea NOT NULL,
@@ -81,6 +90,11 @@ CREATE TABLE changefeed_rejects (
     code text NOT NULL,
     message text NOT NULL,
     rejected_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE checkpoint_progress (
+    is_the_only_row boolean NOT NULL DEFAULT true,
+    through_id bigint NOT NULL
 );
 
 CREATE TABLE clients (
@@ -416,6 +430,8 @@ ALTER TABLE attempts ADD CONSTRAINT outcome_is_known CHECK ((outcome = ANY (ARRA
 
 ALTER TABLE attempts ADD CONSTRAINT reference_is_ours_once UNIQUE (reference);
 
+ALTER TABLE balance_checkpoints ADD CONSTRAINT balance_checkpoints_pkey PRIMARY KEY (account_id, through_id);
+
 ALTER TABLE bank_files ADD CONSTRAINT bank_file_direction_is_known CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text])));
 
 ALTER TABLE bank_files ADD CONSTRAINT bank_file_hash_is_sha256 CHECK ((length(sha256) = 32));
@@ -435,6 +451,10 @@ ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_matched_fkey FOREIGN KEY (match
 ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_pkey PRIMARY KEY (file_sha256, "position");
 
 ALTER TABLE changefeed_rejects ADD CONSTRAINT changefeed_rejects_pkey PRIMARY KEY (id);
+
+ALTER TABLE checkpoint_progress ADD CONSTRAINT checkpoint_progress_pkey PRIMARY KEY (is_the_only_row);
+
+ALTER TABLE checkpoint_progress ADD CONSTRAINT progress_is_one_row CHECK (is_the_only_row);
 
 ALTER TABLE clients ADD CONSTRAINT clients_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
@@ -680,6 +700,8 @@ CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id
 CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_id, mode, id);
 
 CREATE INDEX deliveries_that_are_due ON public.deliveries USING btree (next_attempt_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX entries_with_a_checkpoint ON ONLY public.ledger_entries USING btree (id) WHERE ((id % (251)::bigint) = 0);
 
 CREATE INDEX events_by_time ON public.events USING brin (created_at) WITH (autosummarize='on');
 
@@ -1005,6 +1027,24 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_balance_at(p_account_id uuid, p_effective timestamp with time zone, p_known timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
+ RETURNS ledger_balance
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+    side TEXT;
+BEGIN
+    SELECT normal_side INTO side FROM accounts WHERE id = p_account_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no account %', p_account_id USING ERRCODE = 'PN011';
+    END IF;
+    RETURN ledger_on_normal_side(side, ledger_totals_at(
+        p_account_id, p_effective, ledger_entry_id_after(p_known)));
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_begin(p_order ledger_order)
  RETURNS ledger_result
  LANGUAGE plpgsql
@@ -1139,6 +1179,44 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_checkpoint(p_marked_at timestamp with time zone, p_transaction xid8, p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    horizon CONSTANT BIGINT := ledger_entry_id_at(p_marked_at - INTERVAL '10 seconds');
+    done BIGINT;
+    sample RECORD;
+    made INTEGER := 0;
+BEGIN
+    IF pg_snapshot_xmin(pg_current_snapshot()) <= p_transaction THEN
+        RETURN NULL;
+    END IF;
+    SELECT through_id INTO done FROM checkpoint_progress FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    FOR sample IN
+        SELECT e.account_id, e.id FROM ledger_entries AS e
+        WHERE e.id % 251 = 0 AND e.id > done AND e.id < horizon ORDER BY e.id LIMIT p_limit
+    LOOP
+        made := made + 1;
+        done := sample.id;
+        INSERT INTO balance_checkpoints
+        SELECT a.id, sample.id, t.*
+        FROM accounts AS a, ledger_undated_totals(a.id, sample.id + 1) AS t
+        WHERE a.id = sample.account_id AND a.keeps_history
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+    UPDATE checkpoint_progress SET through_id = CASE
+        WHEN made < p_limit THEN greatest(through_id, horizon - 1) ELSE done END;
+    RETURN made;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_close_account(p_account_id uuid, p_closed boolean DEFAULT true)
  RETURNS void
  LANGUAGE plpgsql
@@ -1148,6 +1226,17 @@ BEGIN
     UPDATE account_balances SET closed = p_closed WHERE account_id = p_account_id;
     UPDATE accounts SET closed = p_closed WHERE id = p_account_id;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_entry_id_after(p_at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    -- Numbers end in 2255; infinity is as good as 2200.
+    SELECT ledger_entry_id_at(greatest(least(p_at, '2200-01-01 00:00:00+00'::TIMESTAMPTZ),
+        '1970-01-01 00:00:00+00'::TIMESTAMPTZ)) + 1024
 $function$
 ;
 
@@ -1352,6 +1441,33 @@ BEGIN
     )
     ORDER BY b.account_id, b.slot FOR UPDATE;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_mark(OUT marked_at timestamp with time zone, OUT transaction xid8)
+ RETURNS record
+ LANGUAGE sql
+AS $function$
+    -- In a transaction of its own: now() is its start, before its id is drawn.
+    SELECT now(), pg_current_xact_id()
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_on_normal_side(p_normal_side text, p_totals ledger_totals)
+ RETURNS ledger_balance
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT ROW(
+        p_totals.*, t.sign * t.posted, t.sign * t.pending,
+        t.sign * t.posted - CASE p_normal_side
+            WHEN 'debit' THEN p_totals.credits_pending ELSE p_totals.debits_pending END
+    )::ledger_balance
+    FROM (
+        SELECT CASE p_normal_side WHEN 'debit' THEN 1 ELSE -1 END AS sign,
+            p_totals.debits_posted - p_totals.credits_posted AS posted,
+            p_totals.debits_pending - p_totals.credits_pending AS pending
+    ) AS t
 $function$
 ;
 
@@ -1654,6 +1770,31 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_totals_at(p_account_id uuid, p_effective timestamp with time zone, p_before bigint)
+ RETURNS ledger_totals
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    undated ledger_totals := ledger_undated_totals(
+        p_account_id, least(p_before, ledger_entry_id_after(p_effective)));
+    totals ledger_totals;
+BEGIN
+    SELECT undated.debits_pending + coalesce(sum(m.debits_pending), 0),
+        undated.debits_posted + coalesce(sum(m.debits_posted), 0),
+        undated.credits_pending + coalesce(sum(m.credits_pending), 0),
+        undated.credits_posted + coalesce(sum(m.credits_posted), 0)
+    INTO totals
+    FROM ledger_movements AS m
+    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id < p_before
+        AND m.is_dated;
+    RETURN totals;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_transfers(p_orders ledger_order[], p_balances boolean DEFAULT true)
  RETURNS SETOF ledger_result
  LANGUAGE plpgsql
@@ -1699,6 +1840,36 @@ BEGIN
         END LOOP;
         first := last + 1;
     END LOOP;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_undated_totals(p_account_id uuid, p_before bigint)
+ RETURNS ledger_totals
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    base balance_checkpoints;
+    totals ledger_totals;
+BEGIN
+    SELECT * INTO base FROM balance_checkpoints
+    WHERE account_id = p_account_id AND through_id < p_before
+    ORDER BY through_id DESC LIMIT 1;
+    IF NOT FOUND THEN
+        base := ROW(p_account_id, -1, 0, 0, 0, 0);
+    END IF;
+    SELECT base.debits_pending + coalesce(sum(m.debits_pending), 0),
+        base.debits_posted + coalesce(sum(m.debits_posted), 0),
+        base.credits_pending + coalesce(sum(m.credits_pending), 0),
+        base.credits_posted + coalesce(sum(m.credits_posted), 0)
+    INTO totals
+    FROM ledger_movements AS m
+    WHERE m.account_id = p_account_id AND m.id > base.through_id AND m.id < p_before
+        AND NOT m.is_dated;
+    RETURN totals;
 END
 $function$
 ;
@@ -2106,6 +2277,30 @@ CREATE VIEW audit.challenged_payment_was_charged_without_proof AS
      JOIN transactions p ON ((p.id = a.payment_id)))
   WHERE ((a.operation = 'charge'::text) AND (d.verdict = 'CHALLENGE'::text) AND (p.challenge <> 'authenticated'::text));
 
+CREATE VIEW audit.checkpoint_differs_from_its_entries AS
+ SELECT c.account_id,
+    c.through_id
+   FROM (( SELECT balance_checkpoints.account_id,
+            balance_checkpoints.through_id,
+            balance_checkpoints.debits_pending,
+            balance_checkpoints.debits_posted,
+            balance_checkpoints.credits_pending,
+            balance_checkpoints.credits_posted,
+            lag(balance_checkpoints.through_id, 1, (- (1)::bigint)) OVER w AS since,
+            lag(balance_checkpoints.debits_pending, 1, (0)::bigint) OVER w AS debits_pending_before,
+            lag(balance_checkpoints.debits_posted, 1, (0)::bigint) OVER w AS debits_posted_before,
+            lag(balance_checkpoints.credits_pending, 1, (0)::bigint) OVER w AS credits_pending_before,
+            lag(balance_checkpoints.credits_posted, 1, (0)::bigint) OVER w AS credits_posted_before
+           FROM balance_checkpoints
+          WINDOW w AS (PARTITION BY balance_checkpoints.account_id ORDER BY balance_checkpoints.through_id)) c
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(m.debits_pending), (0)::numeric) AS debits_pending,
+            COALESCE(sum(m.debits_posted), (0)::numeric) AS debits_posted,
+            COALESCE(sum(m.credits_pending), (0)::numeric) AS credits_pending,
+            COALESCE(sum(m.credits_posted), (0)::numeric) AS credits_posted
+           FROM ledger_movements m
+          WHERE ((m.account_id = c.account_id) AND (m.id > c.since) AND (m.id <= c.through_id) AND (NOT m.is_dated))) e)
+  WHERE (((c.debits_pending)::numeric <> ((c.debits_pending_before)::numeric + e.debits_pending)) OR ((c.debits_posted)::numeric <> ((c.debits_posted_before)::numeric + e.debits_posted)) OR ((c.credits_pending)::numeric <> ((c.credits_pending_before)::numeric + e.credits_pending)) OR ((c.credits_posted)::numeric <> ((c.credits_posted_before)::numeric + e.credits_posted)));
+
 CREATE VIEW audit.completed_payment_has_no_approved_charge AS
  SELECT id AS payment_id
    FROM transactions p
@@ -2473,6 +2668,34 @@ CREATE VIEW audit.transfer_has_not_two_entries AS
      LEFT JOIN ledger_entries e ON ((e.transfer_id = t.id)))
   GROUP BY t.id
  HAVING (count(e.id) <> 2);
+
+CREATE VIEW public.ledger_movements AS
+ SELECT account_id,
+    id,
+    transfer_id,
+    type,
+    created_at,
+    effective_at,
+    (effective_at <> created_at) AS is_dated,
+        CASE type
+            WHEN 'pending'::text THEN GREATEST(delta, (0)::bigint)
+            WHEN 'voided'::text THEN LEAST(delta, (0)::bigint)
+            ELSE (- GREATEST(released, (0)::bigint))
+        END AS debits_pending,
+        CASE
+            WHEN (type = 'posted'::text) THEN GREATEST(delta, (0)::bigint)
+            ELSE (0)::bigint
+        END AS debits_posted,
+        CASE type
+            WHEN 'pending'::text THEN GREATEST((- delta), (0)::bigint)
+            WHEN 'voided'::text THEN LEAST((- delta), (0)::bigint)
+            ELSE (- GREATEST((- released), (0)::bigint))
+        END AS credits_pending,
+        CASE
+            WHEN (type = 'posted'::text) THEN GREATEST((- delta), (0)::bigint)
+            ELSE (0)::bigint
+        END AS credits_posted
+   FROM ledger_entries;
 
 CREATE VIEW public.settleable_entries AS
  SELECT e.id AS entry_id,

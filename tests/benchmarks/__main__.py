@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.benchmarks import cold_start, figures, servers
 from tests.benchmarks.figures import Figure, Unmeasured
 from tests.benchmarks.run import Run, Section, Settings
-from tests.benchmarks.sections import batches, delayed_flush, lambdas, payments, starts
+from tests.benchmarks.sections import batches, delayed_flush, lambdas, payments, peers, starts
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, Section] = {
     "batches": batches.measured,
     "delayed-flush": delayed_flush.measured,
     "python": lambdas.measured,
+    "peers": peers.measured,
     "starts": starts.measured,
 }
 
@@ -52,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how many slices of each kind")
     parser.add_argument("--clients", type=int, default=8, help="how many at the same time")
     parser.add_argument("--pgledger", type=Path, help="a checkout of pgledger, to compare with")
+    parser.add_argument("--peers", action="store_true", help="compare with ledgers from PyPI")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--handlers", nargs="*", default=cold_start.handlers())
     parser.add_argument("--output", type=Path, default=ROOT / ".local/bench.json")
@@ -65,6 +67,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         clients=options.clients,
         handlers=options.handlers,
         pgledger=options.pgledger,
+        peers=ROOT / ".local/bench-peers" if options.peers else None,
     )
 
 

@@ -26,6 +26,9 @@ class Settings:
     clients: int
     handlers: Sequence[str]
     pgledger: Path | None = None
+    """A checkout of it."""
+    peers: Path | None = None
+    """Where django-hordak and django-ledger may be installed; none: they are not measured."""
     entries: Sequence[int] = ()
     """How many ledger entries the large databases hold, ascending; none: no such databases."""
 

@@ -4,13 +4,13 @@
 CREATE TABLE account_balances (
     account_id uuid NOT NULL,
     slot smallint NOT NULL,
-    debits_pending bigint NOT NULL DEFAULT 0,
-    debits_posted bigint NOT NULL DEFAULT 0,
-    credits_pending bigint NOT NULL DEFAULT 0,
-    credits_posted bigint NOT NULL DEFAULT 0,
+    debits_pending total NOT NULL DEFAULT 0,
+    debits_posted total NOT NULL DEFAULT 0,
+    credits_pending total NOT NULL DEFAULT 0,
+    credits_posted total NOT NULL DEFAULT 0,
     closed boolean NOT NULL DEFAULT false,
-    debits_limited boolean NOT NULL DEFAULT false,
-    credits_limited boolean NOT NULL DEFAULT false
+    room total,
+    limits_debits boolean NOT NULL DEFAULT false
 ) WITH (fillfactor=50);
 
 CREATE TABLE accounts (
@@ -192,9 +192,9 @@ CREATE TABLE ledger_entries (
     id bigint NOT NULL,
     transaction_id uuid,
     account_id uuid NOT NULL,
-    delta bigint NOT NULL,
+    delta movement NOT NULL,
     balance_after bigint NOT NULL,
-    type text NOT NULL,
+    type entry_type NOT NULL,
     created_at timestamp with time zone NOT NULL DEFAULT now(),
     transfer_id uuid NOT NULL,
     currency character(3) NOT NULL,
@@ -231,7 +231,7 @@ CREATE TABLE merchants (
 
 CREATE TABLE open_holds (
     transfer_id uuid NOT NULL,
-    amount_left bigint NOT NULL,
+    amount_left positive NOT NULL,
     parts smallint NOT NULL DEFAULT 0,
     merchant_id uuid,
     expires_at timestamp with time zone
@@ -345,17 +345,17 @@ CREATE TABLE transactions (
 
 CREATE TABLE transfers (
     id uuid NOT NULL,
-    state text NOT NULL,
+    state transfer_state NOT NULL,
     pending_id uuid,
     part smallint,
     is_final boolean NOT NULL,
-    kind text NOT NULL,
+    kind transfer_kind NOT NULL,
     debit_account_id uuid NOT NULL,
     credit_account_id uuid NOT NULL,
     debit_slot smallint NOT NULL,
     credit_slot smallint NOT NULL,
-    amount bigint NOT NULL,
-    released bigint NOT NULL,
+    amount positive NOT NULL,
+    released total NOT NULL,
     currency character(3) NOT NULL,
     mode text NOT NULL,
     merchant_id uuid,
@@ -395,12 +395,6 @@ CREATE TABLE webhook_endpoints (
 ALTER TABLE account_balances ADD CONSTRAINT account_balances_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id);
 
 ALTER TABLE account_balances ADD CONSTRAINT account_balances_pkey PRIMARY KEY (account_id, slot);
-
-ALTER TABLE account_balances ADD CONSTRAINT credits_must_not_exceed_debits CHECK (((NOT credits_limited) OR ((credits_pending + credits_posted) <= debits_posted)));
-
-ALTER TABLE account_balances ADD CONSTRAINT debits_must_not_exceed_credits CHECK (((NOT debits_limited) OR ((debits_pending + debits_posted) <= credits_posted)));
-
-ALTER TABLE account_balances ADD CONSTRAINT totals_never_fall_below_zero CHECK (((debits_pending >= 0) AND (debits_posted >= 0) AND (credits_pending >= 0) AND (credits_posted >= 0)));
 
 ALTER TABLE accounts ADD CONSTRAINT account_has_slots CHECK (((slots >= 1) AND (slots <= 64)));
 
@@ -520,13 +514,7 @@ ALTER TABLE idempotency_keys ADD CONSTRAINT key_is_printable_ascii CHECK ((key ~
 
 ALTER TABLE idempotency_keys ADD CONSTRAINT one_key_per_object UNIQUE (object_id);
 
-ALTER TABLE ledger_entries ADD CONSTRAINT entry_moves_something CHECK ((delta <> 0));
-
-ALTER TABLE ledger_entries ADD CONSTRAINT entry_type_is_known CHECK ((type = ANY (ARRAY['pending'::text, 'posted'::text, 'voided'::text])));
-
 ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (account_id, id);
-
-ALTER TABLE ledger_entries ADD CONSTRAINT only_a_posted_entry_releases CHECK (((released = 0) OR ((type = 'posted'::text) AND (sign((released)::double precision) = sign((delta)::double precision)))));
 
 ALTER TABLE matchlists ADD CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['fingerprint'::text, 'email'::text, 'country'::text])));
 
@@ -558,8 +546,6 @@ ALTER TABLE merchants ADD CONSTRAINT merchants_owner_user_id_fkey FOREIGN KEY (o
 ALTER TABLE merchants ADD CONSTRAINT merchants_pkey PRIMARY KEY (id);
 
 ALTER TABLE open_holds ADD CONSTRAINT open_holds_pkey PRIMARY KEY (transfer_id);
-
-ALTER TABLE open_holds ADD CONSTRAINT something_is_left CHECK ((amount_left > 0));
 
 ALTER TABLE payment_customers ADD CONSTRAINT payment_customers_pkey PRIMARY KEY (payment_id);
 
@@ -648,18 +634,6 @@ ALTER TABLE transactions ADD CONSTRAINT status_is_known CHECK ((status = ANY (AR
 ALTER TABLE transactions ADD CONSTRAINT transactions_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE transactions ADD CONSTRAINT transactions_pkey PRIMARY KEY (id);
-
-ALTER TABLE transfers ADD CONSTRAINT only_a_resolution_releases CHECK (((released >= 0) AND ((released = 0) = (part IS NULL))));
-
-ALTER TABLE transfers ADD CONSTRAINT resolution_names_a_part_of_its_pending_transfer CHECK ((((state = ANY (ARRAY['post'::text, 'void'::text, 'expire'::text])) = (pending_id IS NOT NULL)) AND ((pending_id IS NULL) = (part IS NULL))));
-
-ALTER TABLE transfers ADD CONSTRAINT transfer_amount_is_positive CHECK ((amount > 0));
-
-ALTER TABLE transfers ADD CONSTRAINT transfer_kind_is_known CHECK ((kind = ANY (ARRAY['payment'::text, 'fee'::text, 'refund'::text, 'payout'::text, 'payout_paid'::text, 'payout_returned'::text, 'gateway_cost'::text, 'dispute'::text, 'dispute_won'::text, 'reserve_hold'::text, 'reserve_release'::text, 'adjustment'::text, 'import'::text, 'reversal'::text])));
-
-ALTER TABLE transfers ADD CONSTRAINT transfer_moves_between_two_accounts CHECK ((debit_account_id <> credit_account_id));
-
-ALTER TABLE transfers ADD CONSTRAINT transfer_state_is_known CHECK ((state = ANY (ARRAY['single'::text, 'pending'::text, 'post'::text, 'void'::text, 'expire'::text])));
 
 ALTER TABLE transfers ADD CONSTRAINT transfers_pkey PRIMARY KEY (id);
 
@@ -936,6 +910,25 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.guard_transfer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    is_resolution CONSTANT BOOLEAN := NEW.state >= 'post';
+BEGIN
+    IF NEW.debit_account_id = NEW.credit_account_id THEN
+        RAISE EXCEPTION 'a transfer moves between two accounts' USING ERRCODE = 'PN035';
+    ELSIF (NEW.pending_id IS NOT NULL) <> is_resolution OR (NEW.part IS NOT NULL) <> is_resolution
+        OR (NEW.released > 0) <> is_resolution THEN
+        RAISE EXCEPTION 'a resolution, and nothing else, releases a part of a pending transfer'
+            USING ERRCODE = 'PN021';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_account(p_type text, p_mode text, p_currency text, p_merchant_id uuid)
  RETURNS accounts
  LANGUAGE plpgsql
@@ -1076,7 +1069,8 @@ BEGIN
     END IF;
     RETURN ledger_book_between(
         ROW(
-            p_order.id, p_order.state, NULL, NULL, p_order.state = 'single', p_order.kind,
+            p_order.id, p_order.state::transfer_state, NULL, NULL, p_order.state = 'single',
+            p_order.kind::transfer_kind,
             NULL, NULL, NULL, NULL, p_order.amount, 0, p_order.currency, p_order.mode,
             coalesce(p_order.credit_merchant, p_order.debit_merchant), p_order.object_id,
             p_order.transaction_id, 1, NULL, NULL, p_order.metadata, p_order.effective_at, NULL
@@ -1092,20 +1086,12 @@ CREATE OR REPLACE FUNCTION public.ledger_book(p_orders ledger_order[])
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
-DECLARE
-    answer ledger_result;
 BEGIN
     IF cardinality(p_orders) > 1 THEN
         PERFORM ledger_lock(p_orders);
     END IF;
     FOR n IN 1..cardinality(p_orders) LOOP
-        answer := ledger_order_one(p_orders[n]);
-        IF answer.status NOT IN ('created', 'exists') THEN
-            RAISE EXCEPTION USING
-                ERRCODE = ledger_sqlstate(answer.status),
-                MESSAGE = format('transfer %s: %s', answer.id, answer.status),
-                COLUMN = coalesce(answer.field, '');
-        END IF;
+        PERFORM ledger_book_one(p_orders[n]);
     END LOOP;
 END
 $function$
@@ -1145,6 +1131,23 @@ BEGIN
         RETURN ledger_known(wanted, p_order);
     END IF;
     RETURN ledger_answer(wanted, status);
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_book_one(p_order ledger_order)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    answer ledger_result := ledger_order_one(p_order);
+BEGIN
+    IF answer.status NOT IN ('created', 'exists') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = ledger_sqlstate(answer.status),
+            MESSAGE = format('transfer %s: %s', answer.id, answer.status),
+            COLUMN = coalesce(answer.field, '');
+    END IF;
 END
 $function$
 ;
@@ -1302,7 +1305,8 @@ BEGIN
             credits_posted = credits_posted
                 + CASE WHEN NOT p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
             debits_posted = debits_posted
-                + CASE WHEN p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END
+                + CASE WHEN p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
+            room = room + CASE WHEN slot = p_slot THEN moved ELSE -moved END
         WHERE account_id = p_account_id AND slot IN (p_slot, other.slot);
         needed := needed - moved;
         EXIT WHEN needed = 0;
@@ -1380,6 +1384,8 @@ BEGIN
         RAISE EXCEPTION 'there is no limit %', p_limit USING ERRCODE = 'PN012';
     END IF;
     PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
+    UPDATE account_balances SET room = NULL, limits_debits = FALSE
+    WHERE account_id = p_account_id;
     IF p_limit IS NOT NULL THEN
         IF (
             SELECT sum(ledger_slack(b, is_debit)) FROM account_balances AS b
@@ -1396,8 +1402,9 @@ BEGIN
             PERFORM ledger_gather(p_account_id, short.slot, is_debit, -short.slack);
         END LOOP;
     END IF;
-    UPDATE account_balances SET
-        debits_limited = is_debit, credits_limited = p_limit IS NOT NULL AND NOT is_debit
+    UPDATE account_balances AS b SET
+        limits_debits = is_debit,
+        room = CASE WHEN p_limit IS NOT NULL THEN ledger_slack(b, is_debit) END
     WHERE account_id = p_account_id;
     UPDATE accounts SET
         debits_must_not_exceed_credits = is_debit,
@@ -1726,8 +1733,10 @@ CREATE OR REPLACE FUNCTION public.ledger_spread_account(p_account_id uuid, p_slo
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    INSERT INTO account_balances (account_id, slot, closed, debits_limited, credits_limited)
-    SELECT a.id, n, a.closed, a.debits_must_not_exceed_credits, a.credits_must_not_exceed_debits
+    INSERT INTO account_balances (account_id, slot, closed, room, limits_debits)
+    SELECT a.id, n, a.closed,
+        CASE WHEN a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits THEN 0 END,
+        a.debits_must_not_exceed_credits
     FROM accounts AS a, generate_series(0, p_slots - 1) AS n
     WHERE a.id = p_account_id
     ON CONFLICT DO NOTHING;
@@ -1882,7 +1891,9 @@ AS $function$
         debits_pending = debits_pending - CASE WHEN p_is_debit THEN p_pending ELSE 0 END,
         debits_posted = debits_posted - CASE WHEN p_is_debit THEN p_posted ELSE 0 END,
         credits_pending = credits_pending - CASE WHEN p_is_debit THEN 0 ELSE p_pending END,
-        credits_posted = credits_posted - CASE WHEN p_is_debit THEN 0 ELSE p_posted END
+        credits_posted = credits_posted - CASE WHEN p_is_debit THEN 0 ELSE p_posted END,
+        room = room - CASE WHEN p_is_debit = limits_debits THEN -p_pending - p_posted
+            ELSE p_posted END
     WHERE account_id = CASE WHEN p_is_debit
             THEN p_transfer.debit_account_id ELSE p_transfer.credit_account_id END
         AND slot = CASE WHEN p_is_debit
@@ -1922,7 +1933,7 @@ DECLARE
     debit_after BIGINT;
     credit_after BIGINT;
     number BIGINT;
-    entry_type TEXT := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
+    type_of_both entry_type := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
         ELSE 'pending' END;
     moved BIGINT := CASE WHEN p_posted <> 0 THEN p_posted ELSE p_pending END;
     released BIGINT := CASE WHEN p_posted <> 0 THEN -p_pending ELSE 0 END;
@@ -1934,7 +1945,9 @@ BEGIN
             debits_pending = debits_pending + CASE WHEN is_debit THEN p_pending ELSE 0 END,
             debits_posted = debits_posted + CASE WHEN is_debit THEN p_posted ELSE 0 END,
             credits_pending = credits_pending + CASE WHEN is_debit THEN 0 ELSE p_pending END,
-            credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END
+            credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END,
+            room = room + CASE WHEN is_debit = limits_debits THEN -p_pending - p_posted
+                ELSE p_posted END
         WHERE account_id = account AND slot = slot_number AND (NOT closed OR is_release)
         RETURNING CASE WHEN p_posted <> 0 THEN debits_posted - credits_posted
             ELSE debits_pending - credits_pending END INTO net;
@@ -1970,11 +1983,11 @@ BEGIN
         currency, slot, released, effective_at
     ) VALUES (
         number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.debit_account_id,
-        moved, debit_after, entry_type, t.created_at, t.id,
+        moved, debit_after, type_of_both, t.created_at, t.id,
         t.currency, t.debit_slot, released, t.effective_at
     ), (
         number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.credit_account_id,
-        -moved, credit_after, entry_type, t.created_at, t.id,
+        -moved, credit_after, type_of_both, t.created_at, t.id,
         t.currency, t.credit_slot, -released, t.effective_at
     );
     IF t.state = 'pending' THEN
@@ -2078,26 +2091,21 @@ $function$
 CREATE OR REPLACE FUNCTION public.refuse_unbalanced_entries()
  RETURNS trigger
  LANGUAGE plpgsql
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-    orphans BIGINT;
-    unbalanced BIGINT;
+    legs RECORD;
 BEGIN
-    SELECT count(*) FILTER (WHERE t.id IS NULL), count(*) FILTER (WHERE e.delta <> 0)
-    INTO orphans, unbalanced
-    FROM (
-        SELECT transfer_id, currency, sum(delta) AS delta FROM new_entries
+    FOR legs IN
+        SELECT transfer_id, currency, sum(delta) AS total FROM new_entries
         GROUP BY transfer_id, currency
-    ) AS e
-    LEFT JOIN transfers AS t ON t.id = e.transfer_id;
-    IF unbalanced > 0 THEN
-        RAISE EXCEPTION 'the entries of a transfer must sum to zero per currency'
-            USING ERRCODE = 'PN021';
-    END IF;
-    IF orphans > 0 THEN
-        RAISE EXCEPTION 'an entry belongs to a transfer' USING ERRCODE = 'PN022';
-    END IF;
+    LOOP
+        IF legs.total <> 0 THEN
+            RAISE EXCEPTION 'the entries of a transfer must sum to zero per currency'
+                USING ERRCODE = 'PN021';
+        ELSIF NOT EXISTS (SELECT FROM transfers WHERE id = legs.transfer_id) THEN
+            RAISE EXCEPTION 'an entry belongs to a transfer' USING ERRCODE = 'PN022';
+        END IF;
+    END LOOP;
     RETURN NULL;
 END
 $function$
@@ -2184,6 +2192,8 @@ CREATE TRIGGER payment_follows_its_lifecycle BEFORE DELETE OR UPDATE ON public.t
 
 CREATE TRIGGER payments_are_not_truncated BEFORE TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER transfer_is_well_formed BEFORE INSERT ON public.transfers FOR EACH ROW EXECUTE FUNCTION guard_transfer();
+
 CREATE TRIGGER transfers_are_immutable BEFORE DELETE OR UPDATE ON public.transfers FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER transfers_are_not_truncated BEFORE TRUNCATE ON public.transfers FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -2193,7 +2203,12 @@ CREATE VIEW audit.account_flags_differ_from_its_slots AS
     b.slot
    FROM (accounts a
      LEFT JOIN account_balances b ON ((b.account_id = a.id)))
-  WHERE ((b.slot IS NULL) OR (((a.closed IS DISTINCT FROM b.closed) OR (a.debits_must_not_exceed_credits IS DISTINCT FROM b.debits_limited)) OR (a.credits_must_not_exceed_debits IS DISTINCT FROM b.credits_limited)));
+  WHERE ((b.slot IS NULL) OR (((a.closed IS DISTINCT FROM b.closed) OR (a.debits_must_not_exceed_credits IS DISTINCT FROM b.limits_debits)) OR (a.credits_must_not_exceed_debits IS DISTINCT FROM ((b.room IS NOT NULL) AND (NOT b.limits_debits)))) OR ((b.room)::bigint IS DISTINCT FROM
+        CASE
+            WHEN a.debits_must_not_exceed_credits THEN (((b.credits_posted)::bigint - (b.debits_posted)::bigint) - (b.debits_pending)::bigint)
+            WHEN a.credits_must_not_exceed_debits THEN (((b.debits_posted)::bigint - (b.credits_posted)::bigint) - (b.credits_pending)::bigint)
+            ELSE NULL::bigint
+        END));
 
 CREATE VIEW audit.account_stands_on_the_wrong_side AS
  SELECT id AS account_id,
@@ -2213,15 +2228,15 @@ CREATE VIEW audit.balance_after_differs_from_the_running_sum AS
             e.type,
             e.balance_after,
                 CASE
-                    WHEN (e.type = 'posted'::text) THEN sum(
+                    WHEN (e.type = 'posted'::entry_type) THEN sum(
                     CASE
-                        WHEN (e.type = 'posted'::text) THEN e.delta
+                        WHEN (e.type = 'posted'::entry_type) THEN (e.delta)::bigint
                         ELSE (0)::bigint
                     END) OVER in_order
                     ELSE sum(
                     CASE
-                        WHEN (e.type = 'posted'::text) THEN (- e.released)
-                        ELSE e.delta
+                        WHEN (e.type = 'posted'::entry_type) THEN (- e.released)
+                        ELSE (e.delta)::bigint
                     END) OVER in_order
                 END AS running
            FROM (ledger_entries e
@@ -2239,16 +2254,16 @@ CREATE VIEW audit.balance_differs_from_its_entries AS
     b.pending,
     e.pending AS entries_pending
    FROM (( SELECT account_balances.account_id,
-            sum((account_balances.debits_posted - account_balances.credits_posted)) AS posted,
-            sum((account_balances.debits_pending - account_balances.credits_pending)) AS pending
+            sum(((account_balances.debits_posted)::bigint - (account_balances.credits_posted)::bigint)) AS posted,
+            sum(((account_balances.debits_pending)::bigint - (account_balances.credits_pending)::bigint)) AS pending
            FROM account_balances
           GROUP BY account_balances.account_id) b
      LEFT JOIN ( SELECT ledger_entries.account_id,
-            sum(ledger_entries.delta) FILTER (WHERE (ledger_entries.type = 'posted'::text)) AS posted,
+            sum((ledger_entries.delta)::bigint) FILTER (WHERE (ledger_entries.type = 'posted'::entry_type)) AS posted,
             sum(
                 CASE
-                    WHEN (ledger_entries.type = 'posted'::text) THEN (- ledger_entries.released)
-                    ELSE ledger_entries.delta
+                    WHEN (ledger_entries.type = 'posted'::entry_type) THEN (- ledger_entries.released)
+                    ELSE (ledger_entries.delta)::bigint
                 END) AS pending
            FROM ledger_entries
           GROUP BY ledger_entries.account_id) e ON ((e.account_id = b.account_id)))
@@ -2266,8 +2281,8 @@ CREATE VIEW audit.captured_amount_differs_from_the_ledger AS
     p.captured_amount,
     t.amount AS posted
    FROM (transactions p
-     JOIN transfers t ON (((t.pending_id = p.transfer_id) AND (t.state = 'post'::text))))
-  WHERE (p.captured_amount <> t.amount);
+     JOIN transfers t ON (((t.pending_id = p.transfer_id) AND (t.state = 'post'::transfer_state))))
+  WHERE (p.captured_amount <> (t.amount)::bigint);
 
 CREATE VIEW audit.challenged_payment_was_charged_without_proof AS
  SELECT a.payment_id,
@@ -2311,14 +2326,14 @@ CREATE VIEW audit.completed_payment_has_no_approved_charge AS
 CREATE VIEW audit.debits_differ_from_credits AS
  SELECT a.mode,
     a.currency,
-    sum(b.debits_posted) AS debits_posted,
-    sum(b.credits_posted) AS credits_posted,
-    sum(b.debits_pending) AS debits_pending,
-    sum(b.credits_pending) AS credits_pending
+    sum((b.debits_posted)::bigint) AS debits_posted,
+    sum((b.credits_posted)::bigint) AS credits_posted,
+    sum((b.debits_pending)::bigint) AS debits_pending,
+    sum((b.credits_pending)::bigint) AS credits_pending
    FROM (account_balances b
      JOIN accounts a ON ((a.id = b.account_id)))
   GROUP BY a.mode, a.currency
- HAVING ((sum(b.debits_posted) <> sum(b.credits_posted)) OR (sum(b.debits_pending) <> sum(b.credits_pending)));
+ HAVING ((sum((b.debits_posted)::bigint) <> sum((b.credits_posted)::bigint)) OR (sum((b.debits_pending)::bigint) <> sum((b.credits_pending)::bigint)));
 
 CREATE VIEW audit.delivered_delivery_has_no_successful_attempt AS
  SELECT id AS delivery_id
@@ -2356,21 +2371,21 @@ CREATE VIEW audit.entry_differs_from_its_transfer AS
     e.transfer_id
    FROM (ledger_entries e
      JOIN transfers t ON ((t.id = e.transfer_id)))
-  WHERE ((e.currency <> t.currency) OR (abs(e.delta) <> t.amount) OR (abs(e.released) <>
+  WHERE ((e.currency <> t.currency) OR (abs((e.delta)::bigint) <> (t.amount)::bigint) OR (abs(e.released) <>
         CASE
-            WHEN (t.state = 'post'::text) THEN t.released
+            WHEN (t.state = 'post'::transfer_state) THEN (t.released)::bigint
             ELSE (0)::bigint
         END) OR (e.created_at <> t.created_at) OR (e.effective_at <> t.effective_at) OR (e.transaction_id IS DISTINCT FROM t.transaction_id) OR (e.account_id <>
         CASE
-            WHEN ((e.delta > 0) = (t.state <> ALL (ARRAY['void'::text, 'expire'::text]))) THEN t.debit_account_id
+            WHEN (((e.delta)::bigint > 0) = (t.state <> ALL (ARRAY['void'::transfer_state, 'expire'::transfer_state]))) THEN t.debit_account_id
             ELSE t.credit_account_id
-        END) OR (e.type <>
+        END) OR (e.type <> (
         CASE t.state
-            WHEN 'pending'::text THEN 'pending'::text
-            WHEN 'void'::text THEN 'voided'::text
-            WHEN 'expire'::text THEN 'voided'::text
+            WHEN 'pending'::transfer_state THEN 'pending'::text
+            WHEN 'void'::transfer_state THEN 'voided'::text
+            WHEN 'expire'::transfer_state THEN 'voided'::text
             ELSE 'posted'::text
-        END));
+        END)::entry_type));
 
 CREATE VIEW audit.entry_has_no_transfer AS
  SELECT id AS entry_id,
@@ -2399,17 +2414,17 @@ CREATE VIEW audit.failed_settlement_lacks_its_payout_returned_transfer AS
     s.closing_id
    FROM (settlements s
      LEFT JOIN transfers t ON ((s.closing_id = t.id)))
-  WHERE ((s.status = 'FAILED'::text) AND ((((t.kind IS DISTINCT FROM 'payout_returned'::text) OR (t.amount IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
+  WHERE ((s.status = 'FAILED'::text) AND ((((t.kind IS DISTINCT FROM 'payout_returned'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
 
 CREATE VIEW audit.fee_differs_from_the_ledger AS
  SELECT p.id AS payment_id,
     p.fee_amount,
-    COALESCE(sum(t.amount), (0)::numeric) AS booked
+    COALESCE(sum((t.amount)::bigint), (0)::numeric) AS booked
    FROM (transactions p
-     LEFT JOIN transfers t ON (((t.transaction_id = p.id) AND (t.kind = 'fee'::text))))
+     LEFT JOIN transfers t ON (((t.transaction_id = p.id) AND (t.kind = 'fee'::transfer_kind))))
   WHERE (p.status = 'COMPLETED'::text)
   GROUP BY p.id, p.fee_amount
- HAVING ((p.fee_amount)::numeric <> COALESCE(sum(t.amount), (0)::numeric));
+ HAVING ((p.fee_amount)::numeric <> COALESCE(sum((t.amount)::bigint), (0)::numeric));
 
 CREATE VIEW audit.final_payment_has_no_stored_answer AS
  SELECT p.id AS payment_id,
@@ -2440,30 +2455,30 @@ CREATE VIEW audit.hold_differs_from_its_transfers AS
     h.amount_left
    FROM ((transfers p
      LEFT JOIN ( SELECT transfers.pending_id,
-            sum(transfers.released) AS released,
+            sum((transfers.released)::bigint) AS released,
             max(transfers.part) AS parts,
             bool_or(transfers.is_final) AS is_final
            FROM transfers
           WHERE (transfers.pending_id IS NOT NULL)
           GROUP BY transfers.pending_id) r ON ((r.pending_id = p.id)))
      LEFT JOIN open_holds h ON ((h.transfer_id = p.id)))
-  WHERE ((p.state = 'pending'::text) AND (((p.amount)::numeric <> (COALESCE(r.released, (0)::numeric) + (COALESCE(h.amount_left, (0)::bigint))::numeric)) OR ((h.transfer_id IS NULL) <> COALESCE(r.is_final, false)) OR (COALESCE(h.parts, r.parts) <> COALESCE((r.parts)::integer, 0))));
+  WHERE ((p.state = 'pending'::transfer_state) AND (((p.amount)::numeric <> (COALESCE(r.released, (0)::numeric) + (COALESCE((h.amount_left)::bigint, (0)::bigint))::numeric)) OR ((h.transfer_id IS NULL) <> COALESCE(r.is_final, false)) OR (COALESCE(h.parts, r.parts) <> COALESCE((r.parts)::integer, 0))));
 
 CREATE VIEW audit.hold_has_no_pending_transfer AS
  SELECT transfer_id
    FROM open_holds h
   WHERE (NOT (EXISTS ( SELECT
            FROM transfers t
-          WHERE ((t.id = h.transfer_id) AND (t.state = 'pending'::text)))));
+          WHERE ((t.id = h.transfer_id) AND (t.state = 'pending'::transfer_state)))));
 
 CREATE VIEW audit.limited_account_is_overdrawn AS
  SELECT a.id AS account_id,
-    sum((b.credits_posted - b.debits_posted)) AS posted
+    sum(((b.credits_posted)::bigint - (b.debits_posted)::bigint)) AS posted
    FROM (accounts a
      JOIN account_balances b ON ((b.account_id = a.id)))
   WHERE (a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits)
   GROUP BY a.id
- HAVING ((a.debits_must_not_exceed_credits AND (sum(((b.credits_posted - b.debits_posted) - b.debits_pending)) < (0)::numeric)) OR (a.credits_must_not_exceed_debits AND (sum(((b.debits_posted - b.credits_posted) - b.credits_pending)) < (0)::numeric)));
+ HAVING ((a.debits_must_not_exceed_credits AND (sum((((b.credits_posted)::bigint - (b.debits_posted)::bigint) - (b.debits_pending)::bigint)) < (0)::numeric)) OR (a.credits_must_not_exceed_debits AND (sum((((b.debits_posted)::bigint - (b.credits_posted)::bigint) - (b.credits_pending)::bigint)) < (0)::numeric)));
 
 CREATE VIEW audit.paid_settlement_has_no_bank_line AS
  SELECT id
@@ -2477,14 +2492,14 @@ CREATE VIEW audit.paid_settlement_lacks_its_payout_paid_transfer AS
     s.closing_id
    FROM (settlements s
      LEFT JOIN transfers t ON ((s.closing_id = t.id)))
-  WHERE ((s.status = 'PAID'::text) AND ((((t.kind IS DISTINCT FROM 'payout_paid'::text) OR (t.amount IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
+  WHERE ((s.status = 'PAID'::text) AND ((((t.kind IS DISTINCT FROM 'payout_paid'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
 
 CREATE VIEW audit.payment_has_no_pending_transfer AS
  SELECT id AS payment_id
    FROM transactions p
   WHERE (NOT (EXISTS ( SELECT
            FROM transfers t
-          WHERE ((t.id = p.transfer_id) AND (t.state = 'pending'::text) AND (t.amount = p.amount) AND (t.currency = p.currency)))));
+          WHERE ((t.id = p.transfer_id) AND (t.state = 'pending'::transfer_state) AND ((t.amount)::bigint = p.amount) AND (t.currency = p.currency)))));
 
 CREATE VIEW audit.payment_status_differs_from_its_transfer AS
  SELECT p.id AS payment_id,
@@ -2492,7 +2507,7 @@ CREATE VIEW audit.payment_status_differs_from_its_transfer AS
     r.state AS resolution
    FROM (transactions p
      LEFT JOIN transfers r ON ((r.pending_id = p.transfer_id)))
-  WHERE (((p.status = 'COMPLETED'::text) <> (NOT (r.state IS DISTINCT FROM 'post'::text))) OR ((p.status = ANY (ARRAY['FAILED'::text, 'CANCELED'::text])) <> (NOT (r.state IS DISTINCT FROM 'void'::text))));
+  WHERE (((p.status = 'COMPLETED'::text) <> (NOT (r.state IS DISTINCT FROM 'post'::transfer_state))) OR ((p.status = ANY (ARRAY['FAILED'::text, 'CANCELED'::text])) <> (NOT (r.state IS DISTINCT FROM 'void'::transfer_state))));
 
 CREATE VIEW audit.payment_was_charged_twice AS
  SELECT payment_id,
@@ -2515,7 +2530,7 @@ CREATE VIEW audit.payout_transfer_belongs_to_no_settlement AS
     kind,
     object_id
    FROM transfers t
-  WHERE ((kind = ANY (ARRAY['payout'::text, 'payout_paid'::text, 'payout_returned'::text])) AND (NOT (EXISTS ( SELECT
+  WHERE ((kind = ANY (ARRAY['payout'::transfer_kind, 'payout_paid'::transfer_kind, 'payout_returned'::transfer_kind])) AND (NOT (EXISTS ( SELECT
            FROM settlements s
           WHERE (s.payout_id = t.id)))) AND (NOT (EXISTS ( SELECT
            FROM settlements s
@@ -2582,7 +2597,7 @@ CREATE VIEW audit.refund_differs_from_its_transfer AS
     t.state AS resolution
    FROM (refunds r
      LEFT JOIN transfers t ON ((t.pending_id = r.transfer_id)))
-  WHERE (((r.status = 'COMPLETED'::text) <> (NOT (t.state IS DISTINCT FROM 'post'::text))) OR ((r.status = 'FAILED'::text) <> (NOT (t.state IS DISTINCT FROM 'void'::text))));
+  WHERE (((r.status = 'COMPLETED'::text) <> (NOT (t.state IS DISTINCT FROM 'post'::transfer_state))) OR ((r.status = 'FAILED'::text) <> (NOT (t.state IS DISTINCT FROM 'void'::transfer_state))));
 
 CREATE VIEW audit.refunds_differ_from_the_payment AS
  SELECT p.id AS payment_id,
@@ -2597,8 +2612,8 @@ CREATE VIEW audit.resolution_has_no_pending_transfer AS
  SELECT r.id AS transfer_id,
     r.pending_id
    FROM (transfers r
-     LEFT JOIN transfers p ON (((p.id = r.pending_id) AND (p.state = 'pending'::text))))
-  WHERE ((r.pending_id IS NOT NULL) AND ((p.id IS NULL) OR (r.amount > r.released) OR ((((p.debit_account_id IS DISTINCT FROM r.debit_account_id) OR (p.credit_account_id IS DISTINCT FROM r.credit_account_id)) OR (p.currency IS DISTINCT FROM r.currency)) OR (p.mode IS DISTINCT FROM r.mode))));
+     LEFT JOIN transfers p ON (((p.id = r.pending_id) AND (p.state = 'pending'::transfer_state))))
+  WHERE ((r.pending_id IS NOT NULL) AND ((p.id IS NULL) OR ((r.amount)::bigint > (r.released)::bigint) OR ((((p.debit_account_id IS DISTINCT FROM r.debit_account_id) OR (p.credit_account_id IS DISTINCT FROM r.credit_account_id)) OR (p.currency IS DISTINCT FROM r.currency)) OR (p.mode IS DISTINCT FROM r.mode))));
 
 CREATE VIEW audit.row_waits_in_the_default_partition AS
  SELECT 'transactions'::text AS name,
@@ -2626,7 +2641,7 @@ CREATE VIEW audit.settlement_lacks_its_payout_transfer AS
     s.payout_id
    FROM (settlements s
      LEFT JOIN transfers t ON ((s.payout_id = t.id)))
-  WHERE ((((t.kind IS DISTINCT FROM 'payout'::text) OR (t.amount IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode));
+  WHERE ((((t.kind IS DISTINCT FROM 'payout'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode));
 
 CREATE VIEW audit.settlement_line_is_not_its_ledger_entry AS
  SELECT l.entry_id,
@@ -2650,10 +2665,10 @@ CREATE VIEW audit.transfer_differs_from_its_accounts AS
 CREATE VIEW audit.transfer_entries_do_not_sum_to_zero AS
  SELECT transfer_id,
     currency,
-    sum(delta) AS difference
+    sum((delta)::bigint) AS difference
    FROM ledger_entries
   GROUP BY transfer_id, currency
- HAVING (sum(delta) <> (0)::numeric);
+ HAVING (sum((delta)::bigint) <> (0)::numeric);
 
 CREATE VIEW audit.transfer_failed_and_exists AS
  SELECT f.id AS transfer_id,
@@ -2702,7 +2717,7 @@ CREATE VIEW public.settleable_entries AS
     a.merchant_id,
     a.currency,
     a.mode,
-    (- e.delta) AS amount,
+    (- (e.delta)::bigint) AS amount,
     e.effective_at AS created_at,
     t.kind,
     t.object_id,
@@ -2710,7 +2725,7 @@ CREATE VIEW public.settleable_entries AS
    FROM ((ledger_entries e
      JOIN accounts a ON ((e.account_id = a.id)))
      JOIN transfers t ON ((e.transfer_id = t.id)))
-  WHERE ((a.type = 'merchant_payable'::text) AND (e.type = 'posted'::text) AND (t.kind <> 'payout'::text));
+  WHERE ((a.type = 'merchant_payable'::text) AND (e.type = 'posted'::entry_type) AND (t.kind <> 'payout'::transfer_kind));
 
 CREATE VIEW public.unsettled_entries AS
  SELECT entry_id,

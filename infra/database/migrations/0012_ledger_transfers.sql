@@ -110,7 +110,8 @@ BEGIN
             credits_posted = credits_posted
                 + CASE WHEN NOT p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
             debits_posted = debits_posted
-                + CASE WHEN p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END
+                + CASE WHEN p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
+            room = room + CASE WHEN slot = p_slot THEN moved ELSE -moved END
         WHERE account_id = p_account_id AND slot IN (p_slot, other.slot);
         needed := needed - moved;
         EXIT WHEN needed = 0;
@@ -207,7 +208,7 @@ DECLARE
     debit_after BIGINT;
     credit_after BIGINT;
     number BIGINT;
-    entry_type TEXT := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
+    type_of_both entry_type := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
         ELSE 'pending' END;
     moved BIGINT := CASE WHEN p_posted <> 0 THEN p_posted ELSE p_pending END;
     released BIGINT := CASE WHEN p_posted <> 0 THEN -p_pending ELSE 0 END;
@@ -219,7 +220,9 @@ BEGIN
             debits_pending = debits_pending + CASE WHEN is_debit THEN p_pending ELSE 0 END,
             debits_posted = debits_posted + CASE WHEN is_debit THEN p_posted ELSE 0 END,
             credits_pending = credits_pending + CASE WHEN is_debit THEN 0 ELSE p_pending END,
-            credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END
+            credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END,
+            room = room + CASE WHEN is_debit = limits_debits THEN -p_pending - p_posted
+                ELSE p_posted END
         WHERE account_id = account AND slot = slot_number AND (NOT closed OR is_release)
         RETURNING CASE WHEN p_posted <> 0 THEN debits_posted - credits_posted
             ELSE debits_pending - credits_pending END INTO net;
@@ -255,11 +258,11 @@ BEGIN
         currency, slot, released, effective_at
     ) VALUES (
         number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.debit_account_id,
-        moved, debit_after, entry_type, t.created_at, t.id,
+        moved, debit_after, type_of_both, t.created_at, t.id,
         t.currency, t.debit_slot, released, t.effective_at
     ), (
         number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.credit_account_id,
-        -moved, credit_after, entry_type, t.created_at, t.id,
+        -moved, credit_after, type_of_both, t.created_at, t.id,
         t.currency, t.credit_slot, -released, t.effective_at
     );
     IF t.state = 'pending' THEN
@@ -280,7 +283,9 @@ LANGUAGE sql AS $$
         debits_pending = debits_pending - CASE WHEN p_is_debit THEN p_pending ELSE 0 END,
         debits_posted = debits_posted - CASE WHEN p_is_debit THEN p_posted ELSE 0 END,
         credits_pending = credits_pending - CASE WHEN p_is_debit THEN 0 ELSE p_pending END,
-        credits_posted = credits_posted - CASE WHEN p_is_debit THEN 0 ELSE p_posted END
+        credits_posted = credits_posted - CASE WHEN p_is_debit THEN 0 ELSE p_posted END,
+        room = room - CASE WHEN p_is_debit = limits_debits THEN -p_pending - p_posted
+            ELSE p_posted END
     WHERE account_id = CASE WHEN p_is_debit
             THEN p_transfer.debit_account_id ELSE p_transfer.credit_account_id END
         AND slot = CASE WHEN p_is_debit
@@ -455,7 +460,8 @@ BEGIN
     END IF;
     RETURN ledger_book_between(
         ROW(
-            p_order.id, p_order.state, NULL, NULL, p_order.state = 'single', p_order.kind,
+            p_order.id, p_order.state::transfer_state, NULL, NULL, p_order.state = 'single',
+            p_order.kind::transfer_kind,
             NULL, NULL, NULL, NULL, p_order.amount, 0, p_order.currency, p_order.mode,
             coalesce(p_order.credit_merchant, p_order.debit_merchant), p_order.object_id,
             p_order.transaction_id, 1, NULL, NULL, p_order.metadata, p_order.effective_at, NULL
@@ -755,24 +761,33 @@ COMMENT ON FUNCTION ledger_is_transient IS
 
 CREATE FUNCTION ledger_book(p_orders ledger_order []) RETURNS VOID
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
-DECLARE
-    answer ledger_result;
 BEGIN
     IF cardinality(p_orders) > 1 THEN
         PERFORM ledger_lock(p_orders);
     END IF;
     FOR n IN 1..cardinality(p_orders) LOOP
-        answer := ledger_order_one(p_orders[n]);
-        IF answer.status NOT IN ('created', 'exists') THEN
-            RAISE EXCEPTION USING
-                ERRCODE = ledger_sqlstate(answer.status),
-                MESSAGE = format('transfer %s: %s', answer.id, answer.status),
-                COLUMN = coalesce(answer.field, '');
-        END IF;
+        PERFORM ledger_book_one(p_orders[n]);
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION ledger_book IS 'Books all of the orders, or raises what the refusal means.';
+
+CREATE FUNCTION ledger_book_one(p_order ledger_order) RETURNS VOID
+LANGUAGE plpgsql AS $$
+DECLARE
+    answer ledger_result := ledger_order_one(p_order);
+BEGIN
+    IF answer.status NOT IN ('created', 'exists') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = ledger_sqlstate(answer.status),
+            MESSAGE = format('transfer %s: %s', answer.id, answer.status),
+            COLUMN = coalesce(answer.field, '');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION ledger_book_one IS
+    'Books the order, or raises; takes no locks ahead. A caller that books several in one '
+    'transaction does so in an order of accounts that all its kind keep, or uses ledger_book.';
 
 CREATE FUNCTION ledger_sqlstate(p_status TEXT) RETURNS TEXT
 LANGUAGE sql IMMUTABLE AS $$
@@ -830,8 +845,10 @@ COMMENT ON FUNCTION ledger_expire IS 'Voids holds whose time is up; how many.';
 CREATE FUNCTION ledger_spread_account(p_account_id UUID, p_slots INTEGER) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO account_balances (account_id, slot, closed, debits_limited, credits_limited)
-    SELECT a.id, n, a.closed, a.debits_must_not_exceed_credits, a.credits_must_not_exceed_debits
+    INSERT INTO account_balances (account_id, slot, closed, room, limits_debits)
+    SELECT a.id, n, a.closed,
+        CASE WHEN a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits THEN 0 END,
+        a.debits_must_not_exceed_credits
     FROM accounts AS a, generate_series(0, p_slots - 1) AS n
     WHERE a.id = p_account_id
     ON CONFLICT DO NOTHING;
@@ -852,6 +869,8 @@ BEGIN
         RAISE EXCEPTION 'there is no limit %', p_limit USING ERRCODE = 'PN012';
     END IF;
     PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
+    UPDATE account_balances SET room = NULL, limits_debits = FALSE
+    WHERE account_id = p_account_id;
     IF p_limit IS NOT NULL THEN
         IF (
             SELECT sum(ledger_slack(b, is_debit)) FROM account_balances AS b
@@ -868,8 +887,9 @@ BEGIN
             PERFORM ledger_gather(p_account_id, short.slot, is_debit, -short.slack);
         END LOOP;
     END IF;
-    UPDATE account_balances SET
-        debits_limited = is_debit, credits_limited = p_limit IS NOT NULL AND NOT is_debit
+    UPDATE account_balances AS b SET
+        limits_debits = is_debit,
+        room = CASE WHEN p_limit IS NOT NULL THEN ledger_slack(b, is_debit) END
     WHERE account_id = p_account_id;
     UPDATE accounts SET
         debits_must_not_exceed_credits = is_debit,

@@ -2693,21 +2693,21 @@ CREATE VIEW public.ledger_movements AS
     effective_at,
     (effective_at <> created_at) AS is_dated,
         CASE type
-            WHEN 'pending'::text THEN GREATEST(delta, (0)::bigint)
-            WHEN 'voided'::text THEN LEAST(delta, (0)::bigint)
+            WHEN 'pending'::entry_type THEN GREATEST((delta)::bigint, (0)::bigint)
+            WHEN 'voided'::entry_type THEN LEAST((delta)::bigint, (0)::bigint)
             ELSE (- GREATEST(released, (0)::bigint))
         END AS debits_pending,
         CASE
-            WHEN (type = 'posted'::text) THEN GREATEST(delta, (0)::bigint)
+            WHEN (type = 'posted'::entry_type) THEN GREATEST((delta)::bigint, (0)::bigint)
             ELSE (0)::bigint
         END AS debits_posted,
         CASE type
-            WHEN 'pending'::text THEN GREATEST((- delta), (0)::bigint)
-            WHEN 'voided'::text THEN LEAST((- delta), (0)::bigint)
+            WHEN 'pending'::entry_type THEN GREATEST((- (delta)::bigint), (0)::bigint)
+            WHEN 'voided'::entry_type THEN LEAST((- (delta)::bigint), (0)::bigint)
             ELSE (- GREATEST((- released), (0)::bigint))
         END AS credits_pending,
         CASE
-            WHEN (type = 'posted'::text) THEN GREATEST((- delta), (0)::bigint)
+            WHEN (type = 'posted'::entry_type) THEN GREATEST((- (delta)::bigint), (0)::bigint)
             ELSE (0)::bigint
         END AS credits_posted
    FROM ledger_entries;

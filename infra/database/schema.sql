@@ -1493,6 +1493,51 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_part(p_order ledger_order, p_hold open_holds)
+ RETURNS transfers
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    t transfers;
+BEGIN
+    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
+    t.id := p_order.id;
+    t.state := p_order.state;
+    t.pending_id := p_order.pending_id;
+    t.part := p_hold.parts + 1;
+    t.sequence := t.part + 1;
+    IF t.state = 'post' AND p_order.amount <> p_hold.amount_left THEN
+        t.amount := p_order.amount;
+        t.is_final := coalesce(p_order.is_final, TRUE);
+    ELSE
+        t.amount := p_hold.amount_left;
+        t.is_final := TRUE;
+    END IF;
+    t.released := CASE WHEN t.is_final THEN p_hold.amount_left ELSE t.amount END;
+    t.effective_at := p_order.effective_at;
+    t.metadata := p_order.metadata;
+    RETURN t;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_part_refusal(p_part transfers, p_hold open_holds)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    parts_limit CONSTANT SMALLINT := 50;
+BEGIN
+    RETURN CASE
+        WHEN p_hold.expires_at <= clock_timestamp() AND p_part.state <> 'expire'
+            THEN 'pending_transfer_expired'
+        WHEN p_part.amount > p_hold.amount_left THEN 'exceeds_pending_transfer_amount'
+        WHEN p_part.part >= parts_limit AND NOT p_part.is_final THEN 'too_many_parts'
+    END;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_refuse(p_id uuid, p_status text)
  RETURNS ledger_result
  LANGUAGE sql
@@ -1507,57 +1552,50 @@ CREATE OR REPLACE FUNCTION public.ledger_resolve(p_order ledger_order)
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-    parts_limit CONSTANT SMALLINT := 50;
     hold open_holds;
     t transfers;
     answer ledger_result;
     status TEXT;
 BEGIN
-    -- Two resolutions of one pending transfer queue here.
-    SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN ledger_resolved_before(p_order);
+    IF p_order.amount <= 0 THEN
+        RETURN ledger_refuse(p_order.id, 'amount_must_be_positive');
     END IF;
-    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
-    t.id := p_order.id;
-    t.state := p_order.state;
-    t.pending_id := p_order.pending_id;
-    t.part := hold.parts + 1;
-    t.sequence := t.part + 1;
-    t.amount := CASE WHEN t.state = 'post' THEN coalesce(p_order.amount, hold.amount_left)
-        ELSE hold.amount_left END;
-    t.is_final := t.state <> 'post' OR coalesce(p_order.is_final, TRUE)
-        OR t.amount = hold.amount_left;
-    t.released := CASE WHEN t.is_final THEN hold.amount_left ELSE t.amount END;
-    t.effective_at := p_order.effective_at;
-    t.metadata := p_order.metadata;
-    IF hold.parts > 0 THEN
-        answer := ledger_known(t, p_order);
-        IF answer.status IS NOT NULL THEN
-            RETURN answer;
+    LOOP
+        SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id;
+        IF NOT FOUND THEN
+            RETURN ledger_resolved_before(p_order);
         END IF;
-    END IF;
-    status := CASE
-        WHEN t.amount <= 0 THEN 'amount_must_be_positive'
-        WHEN hold.expires_at <= clock_timestamp() AND t.state <> 'expire'
-            THEN 'pending_transfer_expired'
-        WHEN t.amount > hold.amount_left THEN 'exceeds_pending_transfer_amount'
-        WHEN t.part >= parts_limit AND NOT t.is_final THEN 'too_many_parts'
-    END;
-    IF status IS NOT NULL THEN
-        RETURN ledger_refuse(t.id, status);
-    END IF;
+        t := ledger_part(p_order, hold);
+        IF hold.parts > 0 THEN
+            answer := ledger_known(t, p_order);
+            IF answer.status IS NOT NULL THEN
+                RETURN answer;
+            END IF;
+        END IF;
+        status := ledger_part_refusal(t, hold);
+        IF status IS NOT NULL THEN
+            RETURN ledger_refuse(t.id, status);
+        END IF;
+        -- Two resolutions of one pending transfer queue here, and the second looks again.
+        IF t.is_final THEN
+            DELETE FROM open_holds WHERE transfer_id = t.pending_id AND parts = hold.parts;
+        ELSE
+            UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
+            WHERE transfer_id = t.pending_id AND parts = hold.parts;
+        END IF;
+        EXIT WHEN FOUND;
+    END LOOP;
     status := ledger_write(
         t, -t.released, CASE WHEN t.state = 'post' THEN t.amount ELSE 0 END, NULL);
+    IF status = 'created' THEN
+        RETURN ledger_answer(t, status);
+    END IF;
+    INSERT INTO open_holds SELECT hold.* ON CONFLICT (transfer_id) DO UPDATE SET
+        amount_left = excluded.amount_left, parts = excluded.parts;
     IF status = 'id_is_known' THEN
         RETURN ledger_known(t, p_order);
-    ELSIF status = 'created' AND t.is_final THEN
-        DELETE FROM open_holds WHERE transfer_id = t.pending_id;
-    ELSIF status = 'created' THEN
-        UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
-        WHERE transfer_id = t.pending_id;
     END IF;
-    RETURN ledger_answer(t, status);
+    RETURN ledger_refuse(t.id, status);
 END
 $function$
 ;

@@ -1418,35 +1418,53 @@ CREATE OR REPLACE FUNCTION public.ledger_lock(p_orders ledger_order[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    name RECORD;
+    account accounts;
+    ids UUID [] := '{}';
+    slots SMALLINT [] := '{}';
+    balances BOOLEAN := FALSE;
+    resolved UUID [] := '{}';
 BEGIN
-    PERFORM FROM open_holds
-    WHERE transfer_id IN (SELECT pending_id FROM unnest(p_orders))
-    ORDER BY transfer_id FOR UPDATE;
-    PERFORM FROM account_balances AS b
-    WHERE (b.account_id, b.slot) IN (
-        SELECT a.id, s.slot
-        FROM unnest(p_orders) AS o
-        CROSS JOIN LATERAL (
-            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
-        ) AS n (type, merchant_id)
-        INNER JOIN accounts AS a
-            ON a.type = n.type AND a.mode = o.mode AND a.currency = o.currency::CHAR(3)
-            AND coalesce(a.merchant_id, '00000000-0000-0000-0000-000000000000')
-            = coalesce(n.merchant_id, '00000000-0000-0000-0000-000000000000')
-        INNER JOIN account_balances AS s ON s.account_id = a.id AND (
-            s.slot = pg_backend_pid() % a.slots
-            OR a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits
-            OR o.balancing IS NOT NULL
-        )
-        UNION
-        SELECT leg.account_id, leg.slot
+    FOR n IN 1..cardinality(p_orders) LOOP
+        balances := balances OR (p_orders[n]).balancing IS NOT NULL;
+        IF (p_orders[n]).pending_id IS NOT NULL THEN
+            resolved := resolved || (p_orders[n]).pending_id;
+        END IF;
+    END LOOP;
+    IF resolved <> '{}' THEN
+        PERFORM FROM open_holds WHERE transfer_id = ANY(resolved) ORDER BY transfer_id FOR UPDATE;
+        SELECT ids || array_agg(leg.account_id), slots || array_agg(leg.slot) INTO ids, slots
         FROM transfers AS t
         CROSS JOIN LATERAL (
             VALUES (t.debit_account_id, t.debit_slot), (t.credit_account_id, t.credit_slot)
         ) AS leg (account_id, slot)
-        WHERE t.id IN (SELECT pending_id FROM unnest(p_orders))
-    )
-    ORDER BY b.account_id, b.slot FOR UPDATE;
+        WHERE t.id = ANY(resolved);
+    END IF;
+    FOR name IN
+        SELECT DISTINCT n.type, n.merchant_id, o.mode, o.currency
+        FROM unnest(p_orders) AS o
+        CROSS JOIN LATERAL (
+            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
+        ) AS n (type, merchant_id)
+        WHERE n.type IS NOT NULL
+        ORDER BY o.mode, o.currency, n.type, n.merchant_id
+    LOOP
+        account := ledger_account(name.type, name.mode, name.currency, name.merchant_id);
+        IF balances OR account.debits_must_not_exceed_credits
+            OR account.credits_must_not_exceed_debits THEN
+            SELECT ids || array_agg(account_id), slots || array_agg(slot) INTO ids, slots
+            FROM account_balances WHERE account_id = account.id;
+        ELSE
+            ids := ids || account.id;
+            slots := slots || (pg_backend_pid() % account.slots)::SMALLINT;
+        END IF;
+    END LOOP;
+    PERFORM FROM account_balances AS b
+    INNER JOIN (
+        SELECT DISTINCT account_id, slot FROM unnest(ids, slots) AS u (account_id, slot)
+    ) AS wanted ON b.account_id = wanted.account_id AND b.slot = wanted.slot
+    ORDER BY b.account_id, b.slot FOR UPDATE OF b;
 END
 $function$
 ;

@@ -114,45 +114,40 @@ COMMENT ON FUNCTION ledger_slot_suffices IS
     'Whether the slot alone can give so much; it is locked if it can, and not if it can not.';
 
 CREATE FUNCTION ledger_secure(
-    p_account accounts, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT,
-    p_is_balancing BOOLEAN
-) RETURNS BIGINT
+    p_account accounts, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT
+) RETURNS BOOLEAN
 LANGUAGE plpgsql AS $$
 DECLARE
     is_limited BOOLEAN := CASE WHEN p_is_debit THEN p_account.debits_must_not_exceed_credits
         ELSE p_account.credits_must_not_exceed_debits END;
     own BIGINT;
     total BIGINT;
-    granted BIGINT;
 BEGIN
-    IF NOT is_limited AND NOT p_is_balancing THEN
+    IF NOT is_limited THEN
         PERFORM FROM account_balances
         WHERE account_id = p_account.id AND slot = p_slot FOR UPDATE;
-        RETURN p_amount;
+        RETURN TRUE;
     END IF;
-    IF NOT p_is_balancing
-        AND ledger_slot_suffices(p_account.id, p_slot, p_is_debit, p_amount) THEN
-        RETURN p_amount;
+    IF ledger_slot_suffices(p_account.id, p_slot, p_is_debit, p_amount) THEN
+        RETURN TRUE;
     END IF;
     PERFORM FROM account_balances WHERE account_id = p_account.id ORDER BY slot FOR UPDATE;
     SELECT sum(ledger_slack(b, p_is_debit)),
         sum(ledger_slack(b, p_is_debit)) FILTER (WHERE slot = p_slot)
     INTO total, own
     FROM account_balances AS b WHERE account_id = p_account.id;
-    IF p_is_balancing THEN
-        granted := greatest(least(p_amount, total), 0);
-    ELSE
-        granted := CASE WHEN total >= p_amount THEN p_amount ELSE 0 END;
+    IF total < p_amount THEN
+        RETURN FALSE;
     END IF;
-    IF is_limited AND granted > own THEN
-        PERFORM ledger_gather(p_account.id, p_slot, p_is_debit, granted - own);
+    IF own < p_amount THEN
+        PERFORM ledger_gather(p_account.id, p_slot, p_is_debit, p_amount - own);
     END IF;
-    RETURN granted;
+    RETURN TRUE;
 END
 $$;
 COMMENT ON FUNCTION ledger_secure IS
-    'How much of the amount this leg may move, nothing or all unless it balances. What it may '
-    'move is locked and lies in the slot: a limit holds however many book at the same time.';
+    'Whether this leg may move the amount, which then is locked and lies in the slot: a limit '
+    'holds however many book at the same time.';
 
 -- Accounts at work: spread, limited, closed, opened again. None of it stops payments.
 

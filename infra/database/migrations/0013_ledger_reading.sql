@@ -383,6 +383,20 @@ COMMENT ON FUNCTION ledger_checkpoint IS
     'Entries up to ten seconds before the mark got their checkpoints, so many at most; how '
     'many. Null: a transaction from before the mark still runs, ask again.';
 
+-- Who queues where. Those who wait for one row wait for its tuple lock, but for the first of
+-- them, who waits for the transaction that has the row.
+CREATE FUNCTION ledger_queues() RETURNS TABLE (account_id UUID, waiting BIGINT)
+LANGUAGE sql AS $$
+    SELECT b.account_id, count(*)
+    FROM pg_locks AS l
+    INNER JOIN account_balances AS b ON b.ctid = format('(%s,%s)', l.page, l.tuple)::TID
+    WHERE l.locktype = 'tuple' AND l.relation = 'account_balances'::REGCLASS AND NOT l.granted
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    GROUP BY b.account_id ORDER BY count(*) DESC, b.account_id
+$$;
+COMMENT ON FUNCTION ledger_queues IS
+    'Accounts on which transfers wait for each other at this moment, the longest queue first.';
+
 CREATE VIEW audit.checkpoint_differs_from_its_entries AS
 SELECT c.account_id, c.through_id
 FROM (

@@ -56,6 +56,13 @@ LEFT JOIN ledger_statement(
 ) AS l ON TRUE
 ORDER BY l.effective_at, l.id
 """
+SQL_MARK = "SELECT marked_at, transaction::TEXT AS transaction FROM ledger_mark()"
+SQL_CHECKPOINT = "SELECT ledger_checkpoint(%s, %s::XID8, %s)"
+SQL_QUEUE = "SELECT coalesce(max(waiting), 0) FROM ledger_queues()"
+SQL_OVERDUE = """
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(expires_at)), 0)::DOUBLE PRECISION
+FROM open_holds WHERE expires_at <= clock_timestamp()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,14 @@ class Statement:
     opening: Sums
     lines: list[Line]
     closing: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment, and a transaction id above those of all that book before it."""
+
+    marked_at: dt.datetime
+    transaction: str
 
 
 def balances(
@@ -203,6 +218,35 @@ def statement(
         lines=[_line(row) for row in rows if row["id"] is not None],
         closing=Sums(head["closing_posted"], head["closing_pending"]),
     )
+
+
+def mark(connection: Connection) -> Mark:
+    """A mark for `checkpoint`, which works once the transactions before it have ended.
+
+    In a transaction of its own: `connection` is in none.
+    """
+    with connection.cursor(row_factory=class_row(Mark)) as cursor:
+        found = cursor.execute(SQL_MARK).fetchone()
+    assert found is not None, "a function of one row"  # noqa: S101
+    return found
+
+
+def checkpoint(tx: Connection, before: Mark, *, limit: int) -> int | None:
+    """So many checkpoints at most were made; how many. None: not yet, ask again."""
+    row = tx.execute(SQL_CHECKPOINT, (before.marked_at, before.transaction, limit)).fetchone()
+    return row[0] if row else None
+
+
+def longest_queue(connection: Connection) -> int:
+    """How many transfers wait on the busiest account at this moment."""
+    row = connection.execute(SQL_QUEUE).fetchone()
+    return row[0] if row else 0
+
+
+def overdue_seconds(connection: Connection) -> float:
+    """How long ago the time of the oldest hold that is still open was up."""
+    row = connection.execute(SQL_OVERDUE).fetchone()
+    return row[0] if row else 0.0
 
 
 def _owed(row: dict[str, Any]) -> Owed:

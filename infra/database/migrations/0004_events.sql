@@ -1,8 +1,12 @@
 -- Events are committed with the facts they describe and leave through the write-ahead log.
 
+CREATE DOMAIN topic AS TEXT CONSTRAINT source_is_a_topic CHECK (
+    VALUE IN ('payments.events', 'ledger.changes', 'settlements.events', 'fraud.alerts')
+);
+
 CREATE TABLE events (
     id UUID PRIMARY KEY,
-    source TEXT NOT NULL,
+    source topic NOT NULL,
     type TEXT NOT NULL,
     mode TEXT NOT NULL,
     merchant_id UUID NOT NULL,
@@ -10,10 +14,7 @@ CREATE TABLE events (
     sequence INTEGER NOT NULL,
     data JSONB NOT NULL,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequence),
-    CONSTRAINT source_is_a_topic CHECK (
-        source IN ('payments.events', 'ledger.changes', 'settlements.events', 'fraud.alerts')
-    )
+    CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequence)
 );
 CREATE INDEX events_of_merchant ON events (merchant_id, mode, id);
 

@@ -37,6 +37,7 @@ SQLSTATE_ERRORS: dict[str, type[errors.PayNexusError]] = {
     "PN010": errors.InvalidState,
     "PN011": errors.NotFound,
     "PN012": errors.InvalidRequest,
+    "PN013": errors.ChangedMeanwhile,
     "PN030": errors.TransferAlreadyFailed,
     "PN031": errors.FundsExceeded,
     "PN032": errors.FundsExceeded,
@@ -84,6 +85,12 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A live connection for reads that need no transaction; raises as `transaction` does."""
+        with typed_errors():
+            yield self.connection()
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """A live connection for one statement that commits by itself; raises as `transaction`."""
         with typed_errors():
             yield self.connection()
 

@@ -1,6 +1,6 @@
 """Publishes facts as they are committed, for a little longer than the schedule's minute.
 
-The next invocation waits for this one's right to read, so there is always one reader.
+The next invocation waits for this one to leave the slot, so there is always one reader.
 """
 
 import datetime as dt
@@ -23,9 +23,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN
         return _republish(dt.datetime.fromisoformat(since))
     clock = runtime.clock()
     deadline = clock() + READING_TIME
-    with runtime.changefeed_connection() as connection:
+    with runtime.changefeed_source() as source:
         report = changefeed.run(
-            connection,
+            source,
             runtime.bus(),
             slot=runtime.settings().require("changefeed_slot"),
             clock=clock,
@@ -37,9 +37,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN
 
 def _republish(since: dt.datetime) -> dict[str, str]:
     clock = runtime.clock()
-    with runtime.changefeed_connection() as connection:
+    with runtime.changefeed_source() as source:
         reached = changefeed.republish(
-            connection,
+            source.tables.connection(),
             runtime.bus(),
             since=since,
             clock=clock,

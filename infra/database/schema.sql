@@ -48,6 +48,15 @@ CREATE TABLE attempts (
     finished_at timestamp with time zone
 );
 
+CREATE TABLE balance_checkpoints (
+    account_id uuid NOT NULL,
+    through_id bigint NOT NULL,
+    debits_pending bigint NOT NULL,
+    debits_posted bigint NOT NULL,
+    credits_pending bigint NOT NULL,
+    credits_posted bigint NOT NULL
+);
+
 CREATE TABLE bank_files (
     direction text NOT NULL,
     sha256 bytea NOT NULL,
@@ -81,6 +90,11 @@ CREATE TABLE changefeed_rejects (
     code text NOT NULL,
     message text NOT NULL,
     rejected_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE checkpoint_progress (
+    is_the_only_row boolean NOT NULL DEFAULT true,
+    through_id bigint NOT NULL
 );
 
 CREATE TABLE clients (
@@ -411,6 +425,8 @@ ALTER TABLE attempts ADD CONSTRAINT outcome_is_known CHECK ((outcome = ANY (ARRA
 
 ALTER TABLE attempts ADD CONSTRAINT reference_is_ours_once UNIQUE (reference);
 
+ALTER TABLE balance_checkpoints ADD CONSTRAINT balance_checkpoints_pkey PRIMARY KEY (account_id, through_id);
+
 ALTER TABLE bank_files ADD CONSTRAINT bank_file_direction_is_known CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text])));
 
 ALTER TABLE bank_files ADD CONSTRAINT bank_file_hash_is_sha256 CHECK ((length(sha256) = 32));
@@ -430,6 +446,10 @@ ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_matched_fkey FOREIGN KEY (match
 ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_pkey PRIMARY KEY (file_sha256, "position");
 
 ALTER TABLE changefeed_rejects ADD CONSTRAINT changefeed_rejects_pkey PRIMARY KEY (id);
+
+ALTER TABLE checkpoint_progress ADD CONSTRAINT checkpoint_progress_pkey PRIMARY KEY (is_the_only_row);
+
+ALTER TABLE checkpoint_progress ADD CONSTRAINT progress_is_one_row CHECK (is_the_only_row);
 
 ALTER TABLE clients ADD CONSTRAINT clients_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
@@ -629,6 +649,8 @@ CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id
 CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_id, mode, id);
 
 CREATE INDEX deliveries_that_are_due ON public.deliveries USING btree (next_attempt_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX entries_with_a_checkpoint ON ONLY public.ledger_entries USING btree (id) WHERE ((id % (251)::bigint) = 0);
 
 CREATE INDEX events_by_time ON public.events USING brin (created_at) WITH (autosummarize='on');
 
@@ -929,39 +951,38 @@ CREATE OR REPLACE FUNCTION public.ledger_admit(p_wanted transfers, p_order ledge
 AS $function$
 DECLARE
     answer ledger_result;
-    from_debit BIGINT;
-    from_credit BIGINT;
-    granted BIGINT;
+    amount BIGINT := p_wanted.amount;
     balances_debit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'debit';
-    balances_credit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'credit';
+    debit_suffices BOOLEAN;
+    credit_suffices BOOLEAN;
 BEGIN
+    IF p_order.balancing IS NOT NULL THEN
+        PERFORM FROM account_balances WHERE account_id IN (p_debit.id, p_credit.id)
+        ORDER BY account_id, slot FOR UPDATE;
+        SELECT least(amount, greatest(sum(ledger_slack(b, balances_debit)), 0)) INTO amount
+        FROM account_balances AS b
+        WHERE account_id = CASE WHEN balances_debit THEN p_debit.id ELSE p_credit.id END;
+    END IF;
     IF p_debit.id < p_credit.id THEN
-        from_debit := ledger_secure(
-            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
-        from_credit := ledger_secure(
-            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
+        debit_suffices := ledger_secure(p_debit, p_wanted.debit_slot, TRUE, amount);
+        credit_suffices := ledger_secure(p_credit, p_wanted.credit_slot, FALSE, amount);
     ELSE
-        from_credit := ledger_secure(
-            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
-        from_debit := ledger_secure(
-            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
+        credit_suffices := ledger_secure(p_credit, p_wanted.credit_slot, FALSE, amount);
+        debit_suffices := ledger_secure(p_debit, p_wanted.debit_slot, TRUE, amount);
     END IF;
     -- Only now: who used the id before us held these locks.
     answer := ledger_known(p_wanted, p_order);
     IF answer.status IS NOT NULL THEN
         RETURN answer;
     END IF;
-    granted := least(from_debit, from_credit);
     answer := ledger_answer(p_wanted, CASE
         WHEN p_debit.closed THEN 'debit_account_already_closed'
         WHEN p_credit.closed THEN 'credit_account_already_closed'
-        WHEN from_debit = 0 OR (granted < p_wanted.amount AND NOT balances_debit
-            AND from_debit < p_wanted.amount) THEN 'exceeds_credits'
-        WHEN from_credit = 0 OR (granted < p_wanted.amount AND NOT balances_credit
-            AND from_credit < p_wanted.amount) THEN 'exceeds_debits'
+        WHEN NOT debit_suffices OR (amount = 0 AND balances_debit) THEN 'exceeds_credits'
+        WHEN NOT credit_suffices OR amount = 0 THEN 'exceeds_debits'
         ELSE 'created'
     END);
-    answer.amount := granted;
+    answer.amount := amount;
     RETURN answer;
 END
 $function$
@@ -976,6 +997,24 @@ AS $function$
         p_transfer.id, p_status, NULL, p_transfer.amount, p_transfer.debit_account_id,
         p_transfer.credit_account_id, NULL, NULL, NULL, NULL
     )::ledger_result
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_balance_at(p_account_id uuid, p_effective timestamp with time zone, p_known timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
+ RETURNS ledger_balance
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+    side TEXT;
+BEGIN
+    SELECT normal_side INTO side FROM accounts WHERE id = p_account_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no account %', p_account_id USING ERRCODE = 'PN011';
+    END IF;
+    RETURN ledger_on_normal_side(side, ledger_totals_at(
+        p_account_id, p_effective, ledger_entry_id_after(p_known)));
+END
 $function$
 ;
 
@@ -1123,6 +1162,44 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_checkpoint(p_marked_at timestamp with time zone, p_transaction xid8, p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    horizon CONSTANT BIGINT := ledger_entry_id_at(p_marked_at - INTERVAL '10 seconds');
+    done BIGINT;
+    sample RECORD;
+    made INTEGER := 0;
+BEGIN
+    IF pg_snapshot_xmin(pg_current_snapshot()) <= p_transaction THEN
+        RETURN NULL;
+    END IF;
+    SELECT through_id INTO done FROM checkpoint_progress FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    FOR sample IN
+        SELECT e.account_id, e.id FROM ledger_entries AS e
+        WHERE e.id % 251 = 0 AND e.id > done AND e.id < horizon ORDER BY e.id LIMIT p_limit
+    LOOP
+        made := made + 1;
+        done := sample.id;
+        INSERT INTO balance_checkpoints
+        SELECT a.id, sample.id, t.*
+        FROM accounts AS a, ledger_undated_totals(a.id, sample.id + 1) AS t
+        WHERE a.id = sample.account_id AND a.keeps_history
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+    UPDATE checkpoint_progress SET through_id = CASE
+        WHEN made < p_limit THEN greatest(through_id, horizon - 1) ELSE done END;
+    RETURN made;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_close_account(p_account_id uuid, p_closed boolean DEFAULT true)
  RETURNS void
  LANGUAGE plpgsql
@@ -1132,6 +1209,17 @@ BEGIN
     UPDATE account_balances SET closed = p_closed WHERE account_id = p_account_id;
     UPDATE accounts SET closed = p_closed WHERE id = p_account_id;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_entry_id_after(p_at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    -- Numbers end in 2255; infinity is as good as 2200.
+    SELECT ledger_entry_id_at(greatest(least(p_at, '2200-01-01 00:00:00+00'::TIMESTAMPTZ),
+        '1970-01-01 00:00:00+00'::TIMESTAMPTZ)) + 1024
 $function$
 ;
 
@@ -1159,21 +1247,22 @@ CREATE OR REPLACE FUNCTION public.ledger_expire(p_limit integer)
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-    pending UUID;
-    o ledger_order;
-    expired INTEGER := 0;
-BEGIN
-    FOR pending IN
+    due UUID [] := ARRAY(
         SELECT transfer_id FROM open_holds WHERE expires_at <= clock_timestamp()
         ORDER BY expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-    LOOP
-        o.id := uuidv7();
-        o.state := 'expire';
-        o.pending_id := pending;
-        PERFORM ledger_resolve(o);
-        expired := expired + 1;
-    END LOOP;
-    RETURN expired;
+    );
+    orders ledger_order [] := ARRAY(
+        SELECT jsonb_populate_record(
+            NULL::ledger_order,
+            jsonb_build_object('id', uuidv7(), 'state', 'expire', 'pending_id', pending)
+        )
+        FROM unnest(due) AS pending
+    );
+BEGIN
+    IF due <> '{}' THEN
+        PERFORM ledger_book(orders);
+    END IF;
+    RETURN cardinality(due);
 END
 $function$
 ;
@@ -1247,6 +1336,12 @@ BEGIN
         WHEN p_order.balancing IS NULL AND p_order.amount IS NOT NULL
             AND present.amount <> p_order.amount THEN 'amount'
         WHEN p_order.balancing IS NOT NULL AND present.amount > p_order.amount THEN 'amount'
+        WHEN present.state = 'post' AND p_order.amount IS NULL
+            AND present.amount <> present.released THEN 'amount'
+        WHEN present.state = 'post' AND present.amount < present.released
+            AND NOT coalesce(p_order.is_final, TRUE) THEN 'is_final'
+        WHEN present.state = 'post' AND NOT present.is_final
+            AND coalesce(p_order.is_final, TRUE) THEN 'is_final'
         WHEN present.kind <> p_wanted.kind THEN 'kind'
         WHEN present.object_id <> p_wanted.object_id THEN 'object_id'
         WHEN present.transaction_id IS DISTINCT FROM p_wanted.transaction_id
@@ -1310,36 +1405,90 @@ CREATE OR REPLACE FUNCTION public.ledger_lock(p_orders ledger_order[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    name RECORD;
+    account accounts;
+    ids UUID [] := '{}';
+    slots SMALLINT [] := '{}';
+    -- Transfers that some order resolves or reverses.
+    named UUID [] := '{}';
+    is_balancing BOOLEAN := FALSE;
 BEGIN
-    PERFORM FROM open_holds
-    WHERE transfer_id IN (SELECT pending_id FROM unnest(p_orders))
-    ORDER BY transfer_id FOR UPDATE;
-    PERFORM FROM account_balances AS b
-    WHERE (b.account_id, b.slot) IN (
-        SELECT a.id, s.slot
-        FROM unnest(p_orders) AS o
-        CROSS JOIN LATERAL (
-            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
-        ) AS n (type, merchant_id)
-        INNER JOIN accounts AS a
-            ON a.type = n.type AND a.mode = o.mode AND a.currency = o.currency::CHAR(3)
-            AND coalesce(a.merchant_id, '00000000-0000-0000-0000-000000000000')
-            = coalesce(n.merchant_id, '00000000-0000-0000-0000-000000000000')
-        INNER JOIN account_balances AS s ON s.account_id = a.id AND (
-            s.slot = pg_backend_pid() % a.slots
-            OR a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits
-            OR o.balancing IS NOT NULL
-        )
-        UNION
-        SELECT leg.account_id, leg.slot
+    FOR n IN 1..cardinality(p_orders) LOOP
+        is_balancing := is_balancing OR (p_orders[n]).balancing IS NOT NULL;
+        named := named || coalesce((p_orders[n]).pending_id, (p_orders[n]).reverses);
+    END LOOP;
+    named := array_remove(named, NULL);
+    IF named <> '{}' THEN
+        PERFORM FROM transfers
+        WHERE id = ANY(ARRAY(SELECT reverses FROM unnest(p_orders) WHERE reverses IS NOT NULL))
+        ORDER BY id FOR UPDATE;
+        PERFORM FROM open_holds WHERE transfer_id = ANY(named) ORDER BY transfer_id FOR UPDATE;
+        -- A hold is resolved in its own slots; a reversal is a new transfer.
+        SELECT array_agg(a.id), array_agg(
+            CASE WHEN t.state = 'pending' THEN leg.slot
+                ELSE (pg_backend_pid() % a.slots)::SMALLINT END
+        ) INTO ids, slots
         FROM transfers AS t
         CROSS JOIN LATERAL (
             VALUES (t.debit_account_id, t.debit_slot), (t.credit_account_id, t.credit_slot)
         ) AS leg (account_id, slot)
-        WHERE t.id IN (SELECT pending_id FROM unnest(p_orders))
-    )
-    ORDER BY b.account_id, b.slot FOR UPDATE;
+        INNER JOIN accounts AS a ON a.id = leg.account_id
+        WHERE t.id = ANY(named);
+    END IF;
+    -- Accounts are opened in the order of their names, for the same reason.
+    FOR name IN
+        SELECT DISTINCT n.type, n.merchant_id, o.mode, o.currency
+        FROM unnest(p_orders) AS o
+        CROSS JOIN LATERAL (
+            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
+        ) AS n (type, merchant_id)
+        WHERE n.type IS NOT NULL AND o.amount > 0
+        ORDER BY n.type, n.merchant_id, o.mode, o.currency
+    LOOP
+        account := ledger_account(name.type, name.mode, name.currency, name.merchant_id);
+        IF is_balancing OR account.debits_must_not_exceed_credits
+            OR account.credits_must_not_exceed_debits THEN
+            SELECT ids || array_agg(account_id), slots || array_agg(slot) INTO ids, slots
+            FROM account_balances WHERE account_id = account.id;
+        ELSE
+            ids := ids || account.id;
+            slots := slots || (pg_backend_pid() % account.slots)::SMALLINT;
+        END IF;
+    END LOOP;
+    PERFORM FROM account_balances AS b
+    INNER JOIN (
+        SELECT DISTINCT account_id, slot FROM unnest(ids, slots) AS u (account_id, slot)
+    ) AS wanted ON b.account_id = wanted.account_id AND b.slot = wanted.slot
+    ORDER BY b.account_id, b.slot FOR UPDATE OF b;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_mark(OUT marked_at timestamp with time zone, OUT transaction xid8)
+ RETURNS record
+ LANGUAGE sql
+AS $function$
+    -- In a transaction of its own: now() is its start, before its id is drawn.
+    SELECT now(), pg_current_xact_id()
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_on_normal_side(p_normal_side text, p_totals ledger_totals)
+ RETURNS ledger_balance
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT ROW(
+        p_totals.*, t.sign * t.posted, t.sign * t.pending,
+        t.sign * t.posted - CASE p_normal_side
+            WHEN 'debit' THEN p_totals.credits_pending ELSE p_totals.debits_pending END
+    )::ledger_balance
+    FROM (
+        SELECT CASE p_normal_side WHEN 'debit' THEN 1 ELSE -1 END AS sign,
+            p_totals.debits_posted - p_totals.credits_posted AS posted,
+            p_totals.debits_pending - p_totals.credits_pending AS pending
+    ) AS t
 $function$
 ;
 
@@ -1353,6 +1502,51 @@ BEGIN
         WHEN p_order.state IN ('post', 'void', 'expire') THEN ledger_resolve(p_order)
         WHEN p_order.state = 'reverse' THEN ledger_reverse(p_order)
         ELSE ledger_refuse(p_order.id, 'state_not_understood')
+    END;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_part(p_order ledger_order, p_hold open_holds)
+ RETURNS transfers
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    t transfers;
+BEGIN
+    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
+    t.id := p_order.id;
+    t.state := p_order.state;
+    t.pending_id := p_order.pending_id;
+    t.part := p_hold.parts + 1;
+    t.sequence := t.part + 1;
+    IF t.state = 'post' AND p_order.amount <> p_hold.amount_left THEN
+        t.amount := p_order.amount;
+        t.is_final := coalesce(p_order.is_final, TRUE);
+    ELSE
+        t.amount := p_hold.amount_left;
+        t.is_final := TRUE;
+    END IF;
+    t.released := CASE WHEN t.is_final THEN p_hold.amount_left ELSE t.amount END;
+    t.effective_at := p_order.effective_at;
+    t.metadata := p_order.metadata;
+    RETURN t;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_part_refusal(p_part transfers, p_hold open_holds)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    parts_limit CONSTANT SMALLINT := 50;
+BEGIN
+    RETURN CASE
+        WHEN p_hold.expires_at <= clock_timestamp() AND p_part.state <> 'expire'
+            THEN 'pending_transfer_expired'
+        WHEN p_part.amount > p_hold.amount_left THEN 'exceeds_pending_transfer_amount'
+        WHEN p_part.part >= parts_limit AND NOT p_part.is_final THEN 'too_many_parts'
     END;
 END
 $function$
@@ -1372,57 +1566,53 @@ CREATE OR REPLACE FUNCTION public.ledger_resolve(p_order ledger_order)
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-    parts_limit CONSTANT SMALLINT := 50;
     hold open_holds;
     t transfers;
     answer ledger_result;
     status TEXT;
 BEGIN
-    -- Two resolutions of one pending transfer queue here.
-    SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN ledger_resolved_before(p_order);
+    IF p_order.amount <= 0 THEN
+        RETURN ledger_refuse(p_order.id, 'amount_must_be_positive');
+    ELSIF p_order.timeout_seconds IS NOT NULL THEN
+        RETURN ledger_refuse(p_order.id, 'timeout_reserved_for_pending_transfer');
     END IF;
-    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
-    t.id := p_order.id;
-    t.state := p_order.state;
-    t.pending_id := p_order.pending_id;
-    t.part := hold.parts + 1;
-    t.sequence := t.part + 1;
-    t.amount := CASE WHEN t.state = 'post' THEN coalesce(p_order.amount, hold.amount_left)
-        ELSE hold.amount_left END;
-    t.is_final := t.state <> 'post' OR coalesce(p_order.is_final, TRUE)
-        OR t.amount = hold.amount_left;
-    t.released := CASE WHEN t.is_final THEN hold.amount_left ELSE t.amount END;
-    t.effective_at := p_order.effective_at;
-    t.metadata := p_order.metadata;
-    IF hold.parts > 0 THEN
-        answer := ledger_known(t, p_order);
-        IF answer.status IS NOT NULL THEN
-            RETURN answer;
+    LOOP
+        SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id;
+        IF NOT FOUND THEN
+            RETURN ledger_resolved_before(p_order);
         END IF;
-    END IF;
-    status := CASE
-        WHEN t.amount <= 0 THEN 'amount_must_be_positive'
-        WHEN hold.expires_at <= clock_timestamp() AND t.state <> 'expire'
-            THEN 'pending_transfer_expired'
-        WHEN t.amount > hold.amount_left THEN 'exceeds_pending_transfer_amount'
-        WHEN t.part >= parts_limit AND NOT t.is_final THEN 'too_many_parts'
-    END;
-    IF status IS NOT NULL THEN
-        RETURN ledger_refuse(t.id, status);
-    END IF;
+        t := ledger_part(p_order, hold);
+        status := ledger_part_refusal(t, hold);
+        IF hold.parts > 0 OR status IS NOT NULL THEN
+            -- Of a part, and of what is refused, the id is looked at first.
+            answer := ledger_known(t, p_order);
+            IF answer.status IS NOT NULL THEN
+                RETURN answer;
+            ELSIF status IS NOT NULL THEN
+                RETURN ledger_refuse(t.id, status);
+            END IF;
+        END IF;
+        -- Two resolutions of one pending transfer queue here, and the second looks again.
+        IF t.is_final THEN
+            DELETE FROM open_holds WHERE transfer_id = t.pending_id AND parts = hold.parts;
+        ELSE
+            UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
+            WHERE transfer_id = t.pending_id AND parts = hold.parts;
+        END IF;
+        EXIT WHEN FOUND;
+    END LOOP;
     status := ledger_write(
         t, -t.released, CASE WHEN t.state = 'post' THEN t.amount ELSE 0 END, NULL);
-    IF status = 'id_is_known' THEN
-        RETURN ledger_known(t, p_order);
-    ELSIF status = 'created' AND t.is_final THEN
-        DELETE FROM open_holds WHERE transfer_id = t.pending_id;
-    ELSIF status = 'created' THEN
-        UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
-        WHERE transfer_id = t.pending_id;
+    IF status = 'created' THEN
+        RETURN ledger_answer(t, status);
     END IF;
-    RETURN ledger_answer(t, status);
+    INSERT INTO open_holds SELECT hold.* ON CONFLICT (transfer_id) DO UPDATE SET
+        amount_left = excluded.amount_left, parts = excluded.parts;
+    answer := ledger_known(t, p_order);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    RETURN ledger_refuse(t.id, status);
 END
 $function$
 ;
@@ -1506,8 +1696,8 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.ledger_secure(p_account accounts, p_slot smallint, p_is_debit boolean, p_amount bigint, p_is_balancing boolean)
- RETURNS bigint
+CREATE OR REPLACE FUNCTION public.ledger_secure(p_account accounts, p_slot smallint, p_is_debit boolean, p_amount bigint)
+ RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
 DECLARE
@@ -1515,31 +1705,27 @@ DECLARE
         ELSE p_account.credits_must_not_exceed_debits END;
     own BIGINT;
     total BIGINT;
-    granted BIGINT;
 BEGIN
-    IF NOT is_limited AND NOT p_is_balancing THEN
+    IF NOT is_limited THEN
         PERFORM FROM account_balances
         WHERE account_id = p_account.id AND slot = p_slot FOR UPDATE;
-        RETURN p_amount;
+        RETURN TRUE;
     END IF;
-    IF NOT p_is_balancing
-        AND ledger_slot_suffices(p_account.id, p_slot, p_is_debit, p_amount) THEN
-        RETURN p_amount;
+    IF ledger_slot_suffices(p_account.id, p_slot, p_is_debit, p_amount) THEN
+        RETURN TRUE;
     END IF;
     PERFORM FROM account_balances WHERE account_id = p_account.id ORDER BY slot FOR UPDATE;
     SELECT sum(ledger_slack(b, p_is_debit)),
         sum(ledger_slack(b, p_is_debit)) FILTER (WHERE slot = p_slot)
     INTO total, own
     FROM account_balances AS b WHERE account_id = p_account.id;
-    IF p_is_balancing THEN
-        granted := greatest(least(p_amount, total), 0);
-    ELSE
-        granted := CASE WHEN total >= p_amount THEN p_amount ELSE 0 END;
+    IF total < p_amount THEN
+        RETURN FALSE;
     END IF;
-    IF is_limited AND granted > own THEN
-        PERFORM ledger_gather(p_account.id, p_slot, p_is_debit, granted - own);
+    IF own < p_amount THEN
+        PERFORM ledger_gather(p_account.id, p_slot, p_is_debit, p_amount - own);
     END IF;
-    RETURN granted;
+    RETURN TRUE;
 END
 $function$
 ;
@@ -1644,6 +1830,31 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_totals_at(p_account_id uuid, p_effective timestamp with time zone, p_before bigint)
+ RETURNS ledger_totals
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    undated ledger_totals := ledger_undated_totals(
+        p_account_id, least(p_before, ledger_entry_id_after(p_effective)));
+    totals ledger_totals;
+BEGIN
+    SELECT undated.debits_pending + coalesce(sum(m.debits_pending), 0),
+        undated.debits_posted + coalesce(sum(m.debits_posted), 0),
+        undated.credits_pending + coalesce(sum(m.credits_pending), 0),
+        undated.credits_posted + coalesce(sum(m.credits_posted), 0)
+    INTO totals
+    FROM ledger_movements AS m
+    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id < p_before
+        AND m.is_dated;
+    RETURN totals;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_transfers(p_orders ledger_order[], p_balances boolean DEFAULT true)
  RETURNS SETOF ledger_result
  LANGUAGE plpgsql
@@ -1689,6 +1900,36 @@ BEGIN
         END LOOP;
         first := last + 1;
     END LOOP;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_undated_totals(p_account_id uuid, p_before bigint)
+ RETURNS ledger_totals
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    base balance_checkpoints;
+    totals ledger_totals;
+BEGIN
+    SELECT * INTO base FROM balance_checkpoints
+    WHERE account_id = p_account_id AND through_id < p_before
+    ORDER BY through_id DESC LIMIT 1;
+    IF NOT FOUND THEN
+        base := ROW(p_account_id, -1, 0, 0, 0, 0);
+    END IF;
+    SELECT base.debits_pending + coalesce(sum(m.debits_pending), 0),
+        base.debits_posted + coalesce(sum(m.debits_posted), 0),
+        base.credits_pending + coalesce(sum(m.credits_pending), 0),
+        base.credits_posted + coalesce(sum(m.credits_posted), 0)
+    INTO totals
+    FROM ledger_movements AS m
+    WHERE m.account_id = p_account_id AND m.id > base.through_id AND m.id < p_before
+        AND NOT m.is_dated;
+    RETURN totals;
 END
 $function$
 ;
@@ -1765,6 +2006,11 @@ BEGIN
             IF leg = 2 THEN
                 PERFORM ledger_unmove(t, NOT is_debit, p_pending, p_posted);
             END IF;
+            -- Of two closed accounts the debit account is named, as everywhere.
+            is_debit := is_debit OR EXISTS (
+                SELECT FROM account_balances
+                WHERE account_id = t.debit_account_id AND slot = t.debit_slot AND closed
+            );
             RETURN CASE WHEN is_debit THEN 'debit' ELSE 'credit' END || '_account_already_closed';
         END IF;
         IF is_debit THEN
@@ -2236,6 +2482,30 @@ CREATE VIEW audit.challenged_payment_was_charged_without_proof AS
      JOIN transactions p ON ((p.id = a.payment_id)))
   WHERE ((a.operation = 'charge'::text) AND (d.verdict = 'CHALLENGE'::text) AND (p.challenge <> 'authenticated'::payment_challenge));
 
+CREATE VIEW audit.checkpoint_differs_from_its_entries AS
+ SELECT c.account_id,
+    c.through_id
+   FROM (( SELECT balance_checkpoints.account_id,
+            balance_checkpoints.through_id,
+            balance_checkpoints.debits_pending,
+            balance_checkpoints.debits_posted,
+            balance_checkpoints.credits_pending,
+            balance_checkpoints.credits_posted,
+            lag(balance_checkpoints.through_id, 1, (- (1)::bigint)) OVER w AS since,
+            lag(balance_checkpoints.debits_pending, 1, (0)::bigint) OVER w AS debits_pending_before,
+            lag(balance_checkpoints.debits_posted, 1, (0)::bigint) OVER w AS debits_posted_before,
+            lag(balance_checkpoints.credits_pending, 1, (0)::bigint) OVER w AS credits_pending_before,
+            lag(balance_checkpoints.credits_posted, 1, (0)::bigint) OVER w AS credits_posted_before
+           FROM balance_checkpoints
+          WINDOW w AS (PARTITION BY balance_checkpoints.account_id ORDER BY balance_checkpoints.through_id)) c
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(m.debits_pending), (0)::numeric) AS debits_pending,
+            COALESCE(sum(m.debits_posted), (0)::numeric) AS debits_posted,
+            COALESCE(sum(m.credits_pending), (0)::numeric) AS credits_pending,
+            COALESCE(sum(m.credits_posted), (0)::numeric) AS credits_posted
+           FROM ledger_movements m
+          WHERE ((m.account_id = c.account_id) AND (m.id > c.since) AND (m.id <= c.through_id) AND (NOT m.is_dated))) e)
+  WHERE (((c.debits_pending)::numeric <> ((c.debits_pending_before)::numeric + e.debits_pending)) OR ((c.debits_posted)::numeric <> ((c.debits_posted_before)::numeric + e.debits_posted)) OR ((c.credits_pending)::numeric <> ((c.credits_pending_before)::numeric + e.credits_pending)) OR ((c.credits_posted)::numeric <> ((c.credits_posted_before)::numeric + e.credits_posted)));
+
 CREATE VIEW audit.completed_payment_has_no_approved_charge AS
  SELECT id AS payment_id
    FROM transactions p
@@ -2611,6 +2881,34 @@ CREATE VIEW audit.transfer_has_not_two_entries AS
      LEFT JOIN ledger_entries e ON ((e.transfer_id = t.id)))
   GROUP BY t.id
  HAVING (count(e.id) <> 2);
+
+CREATE VIEW public.ledger_movements AS
+ SELECT account_id,
+    id,
+    transfer_id,
+    type,
+    created_at,
+    effective_at,
+    (effective_at <> created_at) AS is_dated,
+        CASE type
+            WHEN 'pending'::entry_type THEN GREATEST((delta)::bigint, (0)::bigint)
+            WHEN 'voided'::entry_type THEN LEAST((delta)::bigint, (0)::bigint)
+            ELSE (- GREATEST(released, (0)::bigint))
+        END AS debits_pending,
+        CASE
+            WHEN (type = 'posted'::entry_type) THEN GREATEST((delta)::bigint, (0)::bigint)
+            ELSE (0)::bigint
+        END AS debits_posted,
+        CASE type
+            WHEN 'pending'::entry_type THEN GREATEST((- (delta)::bigint), (0)::bigint)
+            WHEN 'voided'::entry_type THEN LEAST((- (delta)::bigint), (0)::bigint)
+            ELSE (- GREATEST((- released), (0)::bigint))
+        END AS credits_pending,
+        CASE
+            WHEN (type = 'posted'::entry_type) THEN GREATEST((- (delta)::bigint), (0)::bigint)
+            ELSE (0)::bigint
+        END AS credits_posted
+   FROM ledger_entries;
 
 CREATE VIEW public.settleable_entries AS
  SELECT e.id AS entry_id,

@@ -1,59 +1,74 @@
-"""`make bench`: the product's speed as ratios to pgbench's TPC-B in the same run."""
+"""`make bench`: the product's speed beside others', in one run on the same machine."""
 
 import argparse
 import os
 import signal
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from paynexus.cache import Cache
-from paynexus.db import Database
-from paynexus.ledger import audit
-from tests.benchmarks import cold_start, figures, payments, pgbench, report, round_trips, servers
-from tests.benchmarks.crew import at_work
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.rounds import Bench
-from tests.benchmarks.servers import Servers
+from tests.benchmarks import cold_start, figures, servers
+from tests.benchmarks.figures import Figure, Unmeasured
+from tests.benchmarks.run import Run, Section, Settings
+from tests.benchmarks.sections import batches, delayed_flush, lambdas, payments, peers, starts
 
 ROOT = Path(__file__).parents[2]
-MERCHANTS = 64
+
+SECTIONS: Mapping[str, Section] = {
+    "payments": payments.measured,
+    "batches": batches.measured,
+    "delayed-flush": delayed_flush.measured,
+    "python": lambdas.measured,
+    "peers": peers.measured,
+    "starts": starts.measured,
+}
 
 
 def main() -> int:
     """Everything is measured, printed and written; 1 when the books are not in order."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    found = [Figure("load average before", os.getloadavg()[0], "")]
+    before = os.getloadavg()[0]
     with _state_folder() as folder, servers.running(folder) as both:
-        for title, part in _measured(both, options):
-            sys.stdout.write(figures.table(title, part) + "\n")
-            sys.stdout.flush()
-            found += part
-        violations = _violations(both)
-    last = [
-        Figure("violations of the books", len(violations), "", goal=0),
-        *found[:1],
+        run = Run(both, folder, _settings(options))
+        found, unmeasured = _measured(run, options.only)
+    found += [
+        Figure("violations of the books", run.breaches.total(), "", goal=0),
+        Figure("load average before", before, ""),
         Figure("load average after", os.getloadavg()[0], ""),
     ]
-    sys.stdout.write(figures.table("The run", last))
-    figures.write(options.output, [*found[1:], *last])
-    for rule, rows in Counter(violation.rule for violation in violations).items():
+    sys.stdout.write(figures.table("The run", found[-3:]) + "\n")
+    sys.stdout.write(figures.goals(found, unmeasured))
+    figures.write(options.output, found, unmeasured)
+    for rule, rows in run.breaches.items():
         sys.stdout.write(f"  {rule}: {rows} or more\n")
-    return 1 if violations else 0
+    return 1 if run.breaches else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1.5, help="the length of a slice")
+    parser.add_argument("--seconds", type=float, default=2, help="the length of a slice")
     parser.add_argument("--rounds", type=int, default=5, help="how many slices of each kind")
     parser.add_argument("--clients", type=int, default=8, help="how many at the same time")
+    parser.add_argument("--pgledger", type=Path, help="a checkout of pgledger, to compare with")
+    parser.add_argument("--peers", action="store_true", help="compare with ledgers from PyPI")
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--handlers", nargs="*", default=cold_start.handlers())
     parser.add_argument("--output", type=Path, default=ROOT / ".local/bench.json")
     return parser.parse_args()
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        seconds=options.seconds,
+        rounds=options.rounds,
+        clients=options.clients,
+        handlers=options.handlers,
+        pgledger=options.pgledger,
+        peers=ROOT / ".local/bench-peers" if options.peers else None,
+    )
 
 
 @contextmanager
@@ -67,26 +82,17 @@ def _state_folder() -> Iterator[Path]:
         yield folder
 
 
-def _measured(both: Servers, options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
-    clients, seconds = options.clients, options.seconds
-    pgbench.initialize(both.tpcb_url)
-    with closing(Database(lambda: both.payments_url)) as database:
-        merchants = tuple(payments.onboard(database, Cache(both.redis_url), MERCHANTS))
-    with at_work(both, clients=clients) as crew, closing(Bench(both, crew, merchants)) as bench:
-        rounds = bench.rounds(options.rounds, clients=clients, seconds=seconds)
-        yield f"Ratios ({clients} clients, medians of {options.rounds})", report.ratios(rounds)
-        yield "Speed", report.speeds(rounds)
-        yield "Cost of one operation", report.costs(rounds)
-        tpcb = bench.tpcb(clients=1, seconds=seconds)
-        yield "One client", report.alone(tpcb, bench.spread(clients=1, seconds=seconds))
-    yield "Waits", report.waits(round_trips.of_a_payment(both, merchants[0]))
-    started = cold_start.import_seconds(options.handlers, rounds=2)
-    yield "Cold start: own CPU of imports", report.starts(started)
-
-
-def _violations(both: Servers) -> list[audit.Violation]:
-    with closing(Database(lambda: both.payments_url)) as database:
-        return audit.violations(database)
+def _measured(run: Run, sections: Sequence[str]) -> tuple[list[Figure], list[Unmeasured]]:
+    found: list[Figure] = []
+    unmeasured: list[Unmeasured] = []
+    for name in sections:
+        for part in SECTIONS[name](run):
+            if part.figures:
+                sys.stdout.write(figures.table(part.title, part.figures) + "\n")
+                sys.stdout.flush()
+            found += part.figures
+            unmeasured += part.unmeasured
+    return found, unmeasured
 
 
 if __name__ == "__main__":

@@ -13,17 +13,18 @@ from paynexus.gateways.service import Gateways, GuardedGateway
 from paynexus.idempotency import Scope
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.merchants import service as merchants
-from paynexus.merchants.model import CurrencyFee
 from paynexus.money import Money
 from paynexus.payments import service, steps
 from paynexus.payments.service import PaymentRequest
 from paynexus.payments.steps import Next, Step
+from tests.benchmarks import workloads
 
 DEADLINE_SECONDS = 5.0
 
 SQL_RECORD_APPROVALS = """
 WITH waiting AS (
-    SELECT * FROM transactions WHERE status = 'PENDING'
+    SELECT * FROM transactions AS t
+    WHERE NOT EXISTS (SELECT FROM attempts AS a WHERE a.payment_id = t.id)
 ), decisions AS (
     INSERT INTO fraud_decisions
         (payment_id, merchant_id, mode, verdict, reasons, signals, created_at)
@@ -124,21 +125,12 @@ class Till:
 
 def onboard(database: Database, cache: Cache, number: int) -> list[MerchantId]:
     """So many merchants exist, with a fee, which the cache knows."""
-    found = []
-    for index in range(number):
-        merchant_id = merchants.onboard(
-            database,
-            name=f"Merchant {index}",
-            email=f"owner-{index}@example.com",
-            country="DE",
-            fees=[CurrencyFee("EUR", 150, 25)],
-            payout_accounts=[],
-        )
+    found = workloads.onboard(database, number)
+    for merchant_id in found:
         merchants.fees_of(database, cache, merchant_id, "EUR")
-        found.append(merchant_id)
     return found
 
 
 def record_approvals(connection: Connection) -> None:
-    """Every pending payment is allowed and charged on record, as the steps between leave it."""
+    """Every payment is allowed and charged on record, as the steps between its commits leave it."""
     connection.execute(SQL_RECORD_APPROVALS)

@@ -1,8 +1,10 @@
 """What one slice of work took."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+
+MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,39 @@ class Slice:
         """The time within which this share of the operations was done."""
         ordered = sorted(self.latencies)
         return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
+
+
+type Value = Callable[[Slice], float]
+
+
+def rate(one: Slice) -> float:
+    """Operations a second."""
+    return one.rate
+
+
+def p50(one: Slice) -> float:
+    """Milliseconds."""
+    return one.percentile(50) * MS
+
+
+def p99(one: Slice) -> float:
+    """Milliseconds."""
+    return one.percentile(99) * MS
+
+
+def own_cpu(one: Slice) -> float:
+    """Milliseconds of the clients an operation."""
+    return one.own_cpu_seconds / one.number * MS
+
+
+def server_cpu(one: Slice) -> float:
+    """Milliseconds of Postgres an operation."""
+    return one.server_cpu_seconds / one.number * MS
+
+
+def log_kilobytes(one: Slice) -> float:
+    """Written ahead an operation."""
+    return one.log_bytes / one.number / 1000
 
 
 def side_by_side(slices: Sequence[Slice]) -> Slice:

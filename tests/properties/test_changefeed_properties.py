@@ -2,15 +2,26 @@
 
 import datetime as dt
 import struct
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paynexus.changefeed.pgoutput import POSTGRES_EPOCH, Row, Transaction, transactions
+from paynexus.changefeed.backlog import Backlog
+from paynexus.changefeed.pgoutput import POSTGRES_EPOCH, Begin, Commit, Decoder, Message, Row
 from paynexus.changefeed.port import MAX_BYTES, MAX_ENTRIES, Entry, batches
 
 NAMES = st.text(st.characters(blacklist_characters="\0", codec="utf-8"), min_size=1, max_size=8)
 VALUES = st.none() | st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """All rows of one commit, in the order they were written."""
+
+    end_lsn: int
+    committed_at: dt.datetime
+    rows: tuple[Row, ...]
 
 
 @st.composite
@@ -64,7 +75,17 @@ def _insert(oid: int, row: Row) -> bytes:
 @given(written_transactions())
 def test_what_is_written_to_the_log_is_read_from_it(commits: list[Transaction]) -> None:
     """Decoding is the inverse of the protocol: every row, value, place and time, in order."""
-    assert list(transactions(_messages(commits))) == commits
+    decoder = Decoder()
+    read = [decoder.read(data) for data in _messages(commits)]
+
+    said = [message for message in read if isinstance(message, Begin | Commit | Row)]
+    assert said == [message for commit in commits for message in _said(commit)]
+
+
+def _said(commit: Transaction) -> list[Message]:
+    begin = Begin(commit.end_lsn, commit.committed_at, 7)
+    end = Commit(commit.end_lsn - 1, commit.end_lsn, commit.committed_at)
+    return [begin, *commit.rows, end]
 
 
 SIZES = st.lists(st.integers(1, 80_000) | st.integers(MAX_BYTES, MAX_BYTES + 2), max_size=40)
@@ -84,3 +105,29 @@ def test_batches_keep_order_and_limits(sizes: list[int]) -> None:
     for call in calls:
         assert 1 <= len(call) <= MAX_ENTRIES
         assert len(call) == 1 or sum(entry.size for entry in call) <= MAX_BYTES
+
+
+@given(st.lists(st.booleans()), st.data())
+def test_a_mark_is_reached_when_all_before_it_is_dealt_with(
+    written: list[bool], data: st.DataObject
+) -> None:
+    """However facts and marks follow one another, and however many are dropped at a time."""
+    backlog, facts_before, facts = Backlog(), dict[int, int](), 0
+    for position, is_fact in enumerate(written, 1):
+        if is_fact:
+            backlog.add(Entry(f"evt_{position}", "s", "t", "o", POSTGRES_EPOCH, ""), POSTGRES_EPOCH)
+            facts += 1
+        else:
+            backlog.mark(position)
+            facts_before[position] = facts
+
+    dropped = 0
+    while True:
+        reachable = [at for at, number in facts_before.items() if number <= dropped]
+        assert backlog.reached == max(reachable, default=0)
+        assert len(backlog) == facts - dropped
+        if not (call := backlog.next_call()):
+            break
+        number = data.draw(st.integers(1, len(call)))
+        backlog.drop(number)
+        dropped += number

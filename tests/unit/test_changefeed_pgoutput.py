@@ -4,7 +4,15 @@ import datetime as dt
 
 import pytest
 
-from paynexus.changefeed.pgoutput import Row, UnreadableMessage, decode, transactions
+from paynexus.changefeed.pgoutput import (
+    Announcement,
+    Begin,
+    Commit,
+    Decoder,
+    Message,
+    Row,
+    UnreadableMessage,
+)
 
 # Captured from PostgreSQL 18: one transaction that inserted two rows into
 # sample(id int, note text), the second note being NULL.
@@ -23,57 +31,77 @@ CAPTURED = [
 ]
 
 
+def _read(messages: list[bytes]) -> list[Message]:
+    decoder = Decoder()
+    return [decoder.read(data) for data in messages]
+
+
 def test_a_captured_transaction_reads_as_its_rows() -> None:
     """Columns by name, text as text, NULL as None, and the place and time of the commit."""
-    (read,) = transactions(CAPTURED)
+    moment = dt.datetime.fromisoformat("2026-11-22T17:15:23.064989+00:00")
 
-    assert read.rows == (
+    assert _read(CAPTURED) == [
+        Begin(0x1E3C030, moment, 0xAD8),
+        Announcement("R"),
         Row("sample", {"id": "1", "note": "Café ☕"}),
         Row("sample", {"id": "2", "note": None}),
-    )
-    assert read.end_lsn == 0x1E3C060
-    assert read.committed_at == dt.datetime.fromisoformat("2026-11-22T17:15:23.064989+00:00")
+        Commit(0x1E3C030, 0x1E3C060, moment),
+    ]
 
 
 @pytest.mark.parametrize(
     ("data", "named"),
     [
-        (b"", "breaks off"),
+        (b"", "not part of this publication"),
         (b"U" + bytes(20), "not part of this publication"),
         (b"Z", "not part of this publication"),
         (b"B\0\0", "breaks off"),
         (b"R\0\0\0\1public", "breaks off"),
-        (b"I\0\0\0\1K\0\0", "without its new row"),
-        (b"I\0\0\0\1N\0\1u", "kind b'u'"),
-        (b"I\0\0\0\1N\0\1t\xff\xff\xff\xffx", "breaks off"),
-        (b"I\0\0\0\1N\0\1t\0\0\0\1\xff", "breaks off"),
+        (b"R\0\0\0\1public\0sample\0d\0", "breaks off"),
         (CAPTURED[0] + b"!", "left behind"),
+        (CAPTURED[1] + b"!", "left behind"),
+        (b"I\0\0", "breaks off"),
+        (CAPTURED[2][:5] + b"K" + CAPTURED[2][6:], "without its new row"),
+        (CAPTURED[2][:8] + b"u", "kind 'u'"),
+        (CAPTURED[2][:-1], "breaks off"),
+        (CAPTURED[2][:-10], "breaks off"),
+        (CAPTURED[2][:9] + b"\xff\xff\xff\xffx", "breaks off"),
+        (CAPTURED[2][:-1] + b"\xff", "breaks off"),
+        (CAPTURED[2] + b"!", "left behind"),
     ],
 )
 def test_anything_else_is_refused_by_name(data: bytes, named: str) -> None:
     """A change skipped in silence would be a fact lost."""
+    decoder = Decoder()
+    if data[:1] == b"I":
+        for message in CAPTURED[:2]:
+            decoder.read(message)
+
     with pytest.raises(UnreadableMessage, match=named):
-        decode(data)
+        decoder.read(data)
 
 
 @pytest.mark.parametrize(
     ("messages", "named"),
     [
-        (CAPTURED[:-1], "without its commit"),
         (CAPTURED[1:], "outside a transaction"),
         ([CAPTURED[-1]], "a commit without a transaction"),
         ([CAPTURED[0], *CAPTURED], "begins inside another"),
         ([CAPTURED[0], CAPTURED[2], CAPTURED[-1]], "unannounced relation"),
+        ([*CAPTURED[:2], CAPTURED[2][:7] + b"\1" + CAPTURED[2][8:]], "another width"),
     ],
 )
 def test_messages_out_of_order_are_refused(messages: list[bytes], named: str) -> None:
-    """The log never sends half a transaction, so half of one is an error."""
+    """The log never sends half a transaction, nor a row of an unknown table."""
     with pytest.raises(UnreadableMessage, match=named):
-        list(transactions(messages))
+        _read(messages)
 
 
 def test_origins_and_types_say_nothing_about_rows() -> None:
     """They may come between and change nothing."""
     between = [CAPTURED[0], b"O" + bytes(8) + b"elsewhere\0", *CAPTURED[1:]]
 
-    assert list(transactions(between)) == list(transactions(CAPTURED))
+    read = _read(between)
+
+    assert read.pop(1) == Announcement("O")
+    assert read == _read(CAPTURED)

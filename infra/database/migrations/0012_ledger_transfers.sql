@@ -1,6 +1,7 @@
 -- Booking: orders become transfers. Every rule of two-phase double entry is in this file; what
--- it writes lies in 0002_ledger.sql. The words, and what each refusal means, are TigerBeetle's
--- (docs.tigerbeetle.com, reference); parts of a hold and reversals are ours.
+-- it writes lies in 0002_ledger.sql, accounts and their limits are in 0017_ledger_accounts.sql.
+-- The words, and what each refusal means, are TigerBeetle's (docs.tigerbeetle.com, reference);
+-- parts of a hold and reversals are ours.
 
 CREATE TYPE ledger_order AS (
     id UUID,
@@ -38,159 +39,6 @@ CREATE TYPE ledger_result AS (
     credit_posted BIGINT,
     credit_pending BIGINT
 );
-
-CREATE FUNCTION ledger_slots(p_type TEXT, p_merchant_id UUID) RETURNS SMALLINT
-LANGUAGE sql IMMUTABLE AS $$
-    -- The platform's own accounts take part in every payment; a merchant's is busy if the
-    -- merchant is, and is then spread by ledger_spread_account.
-    SELECT CASE WHEN p_merchant_id IS NULL THEN 64 ELSE 1 END::SMALLINT
-$$;
-
-CREATE FUNCTION ledger_account(
-    p_type TEXT, p_mode TEXT, p_currency TEXT, p_merchant_id UUID
-) RETURNS accounts
-LANGUAGE plpgsql AS $$
-DECLARE
-    nil CONSTANT UUID := '00000000-0000-0000-0000-000000000000';
-    account accounts;
-BEGIN
-    SELECT * INTO account FROM accounts
-    WHERE type = p_type AND mode = p_mode AND currency = p_currency::CHAR(3)
-        AND coalesce(merchant_id, '00000000-0000-0000-0000-000000000000')
-        = coalesce(p_merchant_id, nil);
-    IF FOUND THEN
-        RETURN account;
-    END IF;
-    INSERT INTO accounts (type, normal_side, mode, currency, merchant_id, slots)
-    VALUES (
-        p_type,
-        CASE WHEN p_type IN (
-            'gateway_receivable', 'gateway_costs', 'cash', 'dispute'
-        ) THEN 'debit' ELSE 'credit' END,
-        p_mode, p_currency, p_merchant_id, ledger_slots(p_type, p_merchant_id)
-    ) ON CONFLICT DO NOTHING;
-    SELECT * INTO STRICT account FROM accounts
-    WHERE type = p_type AND mode = p_mode AND currency = p_currency::CHAR(3)
-        AND coalesce(merchant_id, '00000000-0000-0000-0000-000000000000')
-        = coalesce(p_merchant_id, nil);
-    INSERT INTO account_balances (account_id, slot)
-    SELECT account.id, n FROM generate_series(0, account.slots - 1) AS n
-    ON CONFLICT DO NOTHING;
-    RETURN account;
-END
-$$;
-COMMENT ON FUNCTION ledger_account IS 'The account of this name, opened at first use.';
-
--- Limits. What may still be moved out of one slot; the whole account's is the sum.
-
-CREATE FUNCTION ledger_slack(p_slot account_balances, p_is_debit BOOLEAN) RETURNS BIGINT
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN p_is_debit
-        THEN p_slot.credits_posted - p_slot.debits_posted - p_slot.debits_pending
-        ELSE p_slot.debits_posted - p_slot.credits_posted - p_slot.credits_pending
-    END
-$$;
-
-CREATE FUNCTION ledger_gather(
-    p_account_id UUID, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT
-) RETURNS VOID
-LANGUAGE plpgsql AS $$
-DECLARE
-    needed BIGINT := p_amount;
-    other RECORD;
-    moved BIGINT;
-BEGIN
-    FOR other IN
-        SELECT b.slot, ledger_slack(b, p_is_debit) AS slack FROM account_balances AS b
-        WHERE b.account_id = p_account_id AND b.slot <> p_slot ORDER BY b.slot
-    LOOP
-        CONTINUE WHEN other.slack <= 0;
-        moved := least(other.slack, needed);
-        UPDATE account_balances AS b SET
-            credits_posted = credits_posted
-                + CASE WHEN NOT p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
-            debits_posted = debits_posted
-                + CASE WHEN p_is_debit THEN 0 WHEN slot = p_slot THEN moved ELSE -moved END,
-            room = room + CASE WHEN slot = p_slot THEN moved ELSE -moved END
-        WHERE account_id = p_account_id AND slot IN (p_slot, other.slot);
-        needed := needed - moved;
-        EXIT WHEN needed = 0;
-    END LOOP;
-    IF needed > 0 THEN
-        RAISE EXCEPTION 'account % has less than was counted', p_account_id;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION ledger_gather IS
-    'Moves so much from the account''s other slots into this one. All of them are locked.';
-
-CREATE FUNCTION ledger_slot_suffices(
-    p_account_id UUID, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT
-) RETURNS BOOLEAN
-LANGUAGE plpgsql AS $$
-DECLARE
-    slack BIGINT;
-BEGIN
-    SELECT ledger_slack(b, p_is_debit) INTO slack FROM account_balances AS b
-    WHERE account_id = p_account_id AND slot = p_slot;
-    IF slack < p_amount THEN
-        RETURN FALSE;
-    END IF;
-    SELECT ledger_slack(b, p_is_debit) INTO slack FROM account_balances AS b
-    WHERE account_id = p_account_id AND slot = p_slot FOR UPDATE;
-    IF slack < p_amount THEN
-        -- Others were quicker. To wait for all slots while holding one could wait for ever:
-        -- this block's end gives the lock back.
-        RAISE EXCEPTION USING ERRCODE = 'PN099';
-    END IF;
-    RETURN TRUE;
-EXCEPTION WHEN SQLSTATE 'PN099' THEN
-    RETURN FALSE;
-END
-$$;
-COMMENT ON FUNCTION ledger_slot_suffices IS
-    'Whether the slot alone can give so much; it is locked if it can, and not if it can not.';
-
-CREATE FUNCTION ledger_secure(
-    p_account accounts, p_slot SMALLINT, p_is_debit BOOLEAN, p_amount BIGINT,
-    p_is_balancing BOOLEAN
-) RETURNS BIGINT
-LANGUAGE plpgsql AS $$
-DECLARE
-    is_limited BOOLEAN := CASE WHEN p_is_debit THEN p_account.debits_must_not_exceed_credits
-        ELSE p_account.credits_must_not_exceed_debits END;
-    own BIGINT;
-    total BIGINT;
-    granted BIGINT;
-BEGIN
-    IF NOT is_limited AND NOT p_is_balancing THEN
-        PERFORM FROM account_balances
-        WHERE account_id = p_account.id AND slot = p_slot FOR UPDATE;
-        RETURN p_amount;
-    END IF;
-    IF NOT p_is_balancing
-        AND ledger_slot_suffices(p_account.id, p_slot, p_is_debit, p_amount) THEN
-        RETURN p_amount;
-    END IF;
-    PERFORM FROM account_balances WHERE account_id = p_account.id ORDER BY slot FOR UPDATE;
-    SELECT sum(ledger_slack(b, p_is_debit)),
-        sum(ledger_slack(b, p_is_debit)) FILTER (WHERE slot = p_slot)
-    INTO total, own
-    FROM account_balances AS b WHERE account_id = p_account.id;
-    IF p_is_balancing THEN
-        granted := greatest(least(p_amount, total), 0);
-    ELSE
-        granted := CASE WHEN total >= p_amount THEN p_amount ELSE 0 END;
-    END IF;
-    IF is_limited AND granted > own THEN
-        PERFORM ledger_gather(p_account.id, p_slot, p_is_debit, granted - own);
-    END IF;
-    RETURN granted;
-END
-$$;
-COMMENT ON FUNCTION ledger_secure IS
-    'How much of the amount this leg may move, nothing or all unless it balances. What it may '
-    'move is locked and lies in the slot: a limit holds however many book at the same time.';
 
 -- Writing. The order of locks is that of account ids, whichever side they stand on.
 
@@ -230,6 +78,11 @@ BEGIN
             IF leg = 2 THEN
                 PERFORM ledger_unmove(t, NOT is_debit, p_pending, p_posted);
             END IF;
+            -- Of two closed accounts the debit account is named, as everywhere.
+            is_debit := is_debit OR EXISTS (
+                SELECT FROM account_balances
+                WHERE account_id = t.debit_account_id AND slot = t.debit_slot AND closed
+            );
             RETURN CASE WHEN is_debit THEN 'debit' ELSE 'credit' END || '_account_already_closed';
         END IF;
         IF is_debit THEN
@@ -331,6 +184,12 @@ BEGIN
         WHEN p_order.balancing IS NULL AND p_order.amount IS NOT NULL
             AND present.amount <> p_order.amount THEN 'amount'
         WHEN p_order.balancing IS NOT NULL AND present.amount > p_order.amount THEN 'amount'
+        WHEN present.state = 'post' AND p_order.amount IS NULL
+            AND present.amount <> present.released THEN 'amount'
+        WHEN present.state = 'post' AND present.amount < present.released
+            AND NOT coalesce(p_order.is_final, TRUE) THEN 'is_final'
+        WHEN present.state = 'post' AND NOT present.is_final
+            AND coalesce(p_order.is_final, TRUE) THEN 'is_final'
         WHEN present.kind <> p_wanted.kind THEN 'kind'
         WHEN present.object_id <> p_wanted.object_id THEN 'object_id'
         WHEN present.transaction_id IS DISTINCT FROM p_wanted.transaction_id
@@ -392,39 +251,38 @@ CREATE FUNCTION ledger_admit(
 LANGUAGE plpgsql AS $$
 DECLARE
     answer ledger_result;
-    from_debit BIGINT;
-    from_credit BIGINT;
-    granted BIGINT;
+    amount BIGINT := p_wanted.amount;
     balances_debit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'debit';
-    balances_credit CONSTANT BOOLEAN := p_order.balancing IS NOT DISTINCT FROM 'credit';
+    debit_suffices BOOLEAN;
+    credit_suffices BOOLEAN;
 BEGIN
+    IF p_order.balancing IS NOT NULL THEN
+        PERFORM FROM account_balances WHERE account_id IN (p_debit.id, p_credit.id)
+        ORDER BY account_id, slot FOR UPDATE;
+        SELECT least(amount, greatest(sum(ledger_slack(b, balances_debit)), 0)) INTO amount
+        FROM account_balances AS b
+        WHERE account_id = CASE WHEN balances_debit THEN p_debit.id ELSE p_credit.id END;
+    END IF;
     IF p_debit.id < p_credit.id THEN
-        from_debit := ledger_secure(
-            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
-        from_credit := ledger_secure(
-            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
+        debit_suffices := ledger_secure(p_debit, p_wanted.debit_slot, TRUE, amount);
+        credit_suffices := ledger_secure(p_credit, p_wanted.credit_slot, FALSE, amount);
     ELSE
-        from_credit := ledger_secure(
-            p_credit, p_wanted.credit_slot, FALSE, p_wanted.amount, balances_credit);
-        from_debit := ledger_secure(
-            p_debit, p_wanted.debit_slot, TRUE, p_wanted.amount, balances_debit);
+        credit_suffices := ledger_secure(p_credit, p_wanted.credit_slot, FALSE, amount);
+        debit_suffices := ledger_secure(p_debit, p_wanted.debit_slot, TRUE, amount);
     END IF;
     -- Only now: who used the id before us held these locks.
     answer := ledger_known(p_wanted, p_order);
     IF answer.status IS NOT NULL THEN
         RETURN answer;
     END IF;
-    granted := least(from_debit, from_credit);
     answer := ledger_answer(p_wanted, CASE
         WHEN p_debit.closed THEN 'debit_account_already_closed'
         WHEN p_credit.closed THEN 'credit_account_already_closed'
-        WHEN from_debit = 0 OR (granted < p_wanted.amount AND NOT balances_debit
-            AND from_debit < p_wanted.amount) THEN 'exceeds_credits'
-        WHEN from_credit = 0 OR (granted < p_wanted.amount AND NOT balances_credit
-            AND from_credit < p_wanted.amount) THEN 'exceeds_debits'
+        WHEN NOT debit_suffices OR (amount = 0 AND balances_debit) THEN 'exceeds_credits'
+        WHEN NOT credit_suffices OR amount = 0 THEN 'exceeds_debits'
         ELSE 'created'
     END);
-    answer.amount := granted;
+    answer.amount := amount;
     RETURN answer;
 END
 $$;
@@ -475,61 +333,97 @@ COMMENT ON FUNCTION ledger_begin IS 'Books a single transfer, or the first half 
 CREATE FUNCTION ledger_resolve(p_order ledger_order) RETURNS ledger_result
 LANGUAGE plpgsql AS $$
 DECLARE
-    parts_limit CONSTANT SMALLINT := 50;
     hold open_holds;
     t transfers;
     answer ledger_result;
     status TEXT;
 BEGIN
-    -- Two resolutions of one pending transfer queue here.
-    SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN ledger_resolved_before(p_order);
+    IF p_order.amount <= 0 THEN
+        RETURN ledger_refuse(p_order.id, 'amount_must_be_positive');
+    ELSIF p_order.timeout_seconds IS NOT NULL THEN
+        RETURN ledger_refuse(p_order.id, 'timeout_reserved_for_pending_transfer');
     END IF;
-    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
-    t.id := p_order.id;
-    t.state := p_order.state;
-    t.pending_id := p_order.pending_id;
-    t.part := hold.parts + 1;
-    t.sequence := t.part + 1;
-    t.amount := CASE WHEN t.state = 'post' THEN coalesce(p_order.amount, hold.amount_left)
-        ELSE hold.amount_left END;
-    t.is_final := t.state <> 'post' OR coalesce(p_order.is_final, TRUE)
-        OR t.amount = hold.amount_left;
-    t.released := CASE WHEN t.is_final THEN hold.amount_left ELSE t.amount END;
-    t.effective_at := p_order.effective_at;
-    t.metadata := p_order.metadata;
-    IF hold.parts > 0 THEN
-        answer := ledger_known(t, p_order);
-        IF answer.status IS NOT NULL THEN
-            RETURN answer;
+    LOOP
+        SELECT * INTO hold FROM open_holds WHERE transfer_id = p_order.pending_id;
+        IF NOT FOUND THEN
+            RETURN ledger_resolved_before(p_order);
         END IF;
-    END IF;
-    status := CASE
-        WHEN t.amount <= 0 THEN 'amount_must_be_positive'
-        WHEN hold.expires_at <= clock_timestamp() AND t.state <> 'expire'
-            THEN 'pending_transfer_expired'
-        WHEN t.amount > hold.amount_left THEN 'exceeds_pending_transfer_amount'
-        WHEN t.part >= parts_limit AND NOT t.is_final THEN 'too_many_parts'
-    END;
-    IF status IS NOT NULL THEN
-        RETURN ledger_refuse(t.id, status);
-    END IF;
+        t := ledger_part(p_order, hold);
+        status := ledger_part_refusal(t, hold);
+        IF hold.parts > 0 OR status IS NOT NULL THEN
+            -- Of a part, and of what is refused, the id is looked at first.
+            answer := ledger_known(t, p_order);
+            IF answer.status IS NOT NULL THEN
+                RETURN answer;
+            ELSIF status IS NOT NULL THEN
+                RETURN ledger_refuse(t.id, status);
+            END IF;
+        END IF;
+        -- Two resolutions of one pending transfer queue here, and the second looks again.
+        IF t.is_final THEN
+            DELETE FROM open_holds WHERE transfer_id = t.pending_id AND parts = hold.parts;
+        ELSE
+            UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
+            WHERE transfer_id = t.pending_id AND parts = hold.parts;
+        END IF;
+        EXIT WHEN FOUND;
+    END LOOP;
     status := ledger_write(
         t, -t.released, CASE WHEN t.state = 'post' THEN t.amount ELSE 0 END, NULL);
-    IF status = 'id_is_known' THEN
-        RETURN ledger_known(t, p_order);
-    ELSIF status = 'created' AND t.is_final THEN
-        DELETE FROM open_holds WHERE transfer_id = t.pending_id;
-    ELSIF status = 'created' THEN
-        UPDATE open_holds SET amount_left = amount_left - t.released, parts = t.part
-        WHERE transfer_id = t.pending_id;
+    IF status = 'created' THEN
+        RETURN ledger_answer(t, status);
     END IF;
-    RETURN ledger_answer(t, status);
+    INSERT INTO open_holds SELECT hold.* ON CONFLICT (transfer_id) DO UPDATE SET
+        amount_left = excluded.amount_left, parts = excluded.parts;
+    answer := ledger_known(t, p_order);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
+    END IF;
+    RETURN ledger_refuse(t.id, status);
 END
 $$;
 COMMENT ON FUNCTION ledger_resolve IS
     'Posts a pending transfer, whole or a part of it, or voids what is left.';
+
+CREATE FUNCTION ledger_part(p_order ledger_order, p_hold open_holds) RETURNS transfers
+LANGUAGE plpgsql AS $$
+DECLARE
+    t transfers;
+BEGIN
+    SELECT * INTO t FROM transfers WHERE id = p_order.pending_id;
+    t.id := p_order.id;
+    t.state := p_order.state;
+    t.pending_id := p_order.pending_id;
+    t.part := p_hold.parts + 1;
+    t.sequence := t.part + 1;
+    IF t.state = 'post' AND p_order.amount <> p_hold.amount_left THEN
+        t.amount := p_order.amount;
+        t.is_final := coalesce(p_order.is_final, TRUE);
+    ELSE
+        t.amount := p_hold.amount_left;
+        t.is_final := TRUE;
+    END IF;
+    t.released := CASE WHEN t.is_final THEN p_hold.amount_left ELSE t.amount END;
+    t.effective_at := p_order.effective_at;
+    t.metadata := p_order.metadata;
+    RETURN t;
+END
+$$;
+COMMENT ON FUNCTION ledger_part IS 'The transfer that would resolve the hold, or a part of it.';
+
+CREATE FUNCTION ledger_part_refusal(p_part transfers, p_hold open_holds) RETURNS TEXT
+LANGUAGE plpgsql AS $$
+DECLARE
+    parts_limit CONSTANT SMALLINT := 50;
+BEGIN
+    RETURN CASE
+        WHEN p_hold.expires_at <= clock_timestamp() AND p_part.state <> 'expire'
+            THEN 'pending_transfer_expired'
+        WHEN p_part.amount > p_hold.amount_left THEN 'exceeds_pending_transfer_amount'
+        WHEN p_part.part >= parts_limit AND NOT p_part.is_final THEN 'too_many_parts'
+    END;
+END
+$$;
 
 CREATE FUNCTION ledger_resolved_before(p_order ledger_order) RETURNS ledger_result
 LANGUAGE plpgsql AS $$
@@ -622,35 +516,62 @@ $$;
 
 CREATE FUNCTION ledger_lock(p_orders ledger_order []) RETURNS VOID
 LANGUAGE plpgsql AS $$
+DECLARE
+    name RECORD;
+    account accounts;
+    ids UUID [] := '{}';
+    slots SMALLINT [] := '{}';
+    -- Transfers that some order resolves or reverses.
+    named UUID [] := '{}';
+    is_balancing BOOLEAN := FALSE;
 BEGIN
-    PERFORM FROM open_holds
-    WHERE transfer_id IN (SELECT pending_id FROM unnest(p_orders))
-    ORDER BY transfer_id FOR UPDATE;
-    PERFORM FROM account_balances AS b
-    WHERE (b.account_id, b.slot) IN (
-        SELECT a.id, s.slot
-        FROM unnest(p_orders) AS o
-        CROSS JOIN LATERAL (
-            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
-        ) AS n (type, merchant_id)
-        INNER JOIN accounts AS a
-            ON a.type = n.type AND a.mode = o.mode AND a.currency = o.currency::CHAR(3)
-            AND coalesce(a.merchant_id, '00000000-0000-0000-0000-000000000000')
-            = coalesce(n.merchant_id, '00000000-0000-0000-0000-000000000000')
-        INNER JOIN account_balances AS s ON s.account_id = a.id AND (
-            s.slot = pg_backend_pid() % a.slots
-            OR a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits
-            OR o.balancing IS NOT NULL
-        )
-        UNION
-        SELECT leg.account_id, leg.slot
+    FOR n IN 1..cardinality(p_orders) LOOP
+        is_balancing := is_balancing OR (p_orders[n]).balancing IS NOT NULL;
+        named := named || coalesce((p_orders[n]).pending_id, (p_orders[n]).reverses);
+    END LOOP;
+    named := array_remove(named, NULL);
+    IF named <> '{}' THEN
+        PERFORM FROM transfers
+        WHERE id = ANY(ARRAY(SELECT reverses FROM unnest(p_orders) WHERE reverses IS NOT NULL))
+        ORDER BY id FOR UPDATE;
+        PERFORM FROM open_holds WHERE transfer_id = ANY(named) ORDER BY transfer_id FOR UPDATE;
+        -- A hold is resolved in its own slots; a reversal is a new transfer.
+        SELECT array_agg(a.id), array_agg(
+            CASE WHEN t.state = 'pending' THEN leg.slot
+                ELSE (pg_backend_pid() % a.slots)::SMALLINT END
+        ) INTO ids, slots
         FROM transfers AS t
         CROSS JOIN LATERAL (
             VALUES (t.debit_account_id, t.debit_slot), (t.credit_account_id, t.credit_slot)
         ) AS leg (account_id, slot)
-        WHERE t.id IN (SELECT pending_id FROM unnest(p_orders))
-    )
-    ORDER BY b.account_id, b.slot FOR UPDATE;
+        INNER JOIN accounts AS a ON a.id = leg.account_id
+        WHERE t.id = ANY(named);
+    END IF;
+    -- Accounts are opened in the order of their names, for the same reason.
+    FOR name IN
+        SELECT DISTINCT n.type, n.merchant_id, o.mode, o.currency
+        FROM unnest(p_orders) AS o
+        CROSS JOIN LATERAL (
+            VALUES (o.debit, o.debit_merchant), (o.credit, o.credit_merchant)
+        ) AS n (type, merchant_id)
+        WHERE n.type IS NOT NULL AND o.amount > 0
+        ORDER BY n.type, n.merchant_id, o.mode, o.currency
+    LOOP
+        account := ledger_account(name.type, name.mode, name.currency, name.merchant_id);
+        IF is_balancing OR account.debits_must_not_exceed_credits
+            OR account.credits_must_not_exceed_debits THEN
+            SELECT ids || array_agg(account_id), slots || array_agg(slot) INTO ids, slots
+            FROM account_balances WHERE account_id = account.id;
+        ELSE
+            ids := ids || account.id;
+            slots := slots || (pg_backend_pid() % account.slots)::SMALLINT;
+        END IF;
+    END LOOP;
+    PERFORM FROM account_balances AS b
+    INNER JOIN (
+        SELECT DISTINCT account_id, slot FROM unnest(ids, slots) AS u (account_id, slot)
+    ) AS wanted ON b.account_id = wanted.account_id AND b.slot = wanted.slot
+    ORDER BY b.account_id, b.slot FOR UPDATE OF b;
 END
 $$;
 COMMENT ON FUNCTION ledger_lock IS
@@ -821,92 +742,22 @@ $$;
 CREATE FUNCTION ledger_expire(p_limit INTEGER) RETURNS INTEGER
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    pending UUID;
-    o ledger_order;
-    expired INTEGER := 0;
-BEGIN
-    FOR pending IN
+    due UUID [] := ARRAY(
         SELECT transfer_id FROM open_holds WHERE expires_at <= clock_timestamp()
         ORDER BY expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-    LOOP
-        o.id := uuidv7();
-        o.state := 'expire';
-        o.pending_id := pending;
-        PERFORM ledger_resolve(o);
-        expired := expired + 1;
-    END LOOP;
-    RETURN expired;
+    );
+    orders ledger_order [] := ARRAY(
+        SELECT jsonb_populate_record(
+            NULL::ledger_order,
+            jsonb_build_object('id', uuidv7(), 'state', 'expire', 'pending_id', pending)
+        )
+        FROM unnest(due) AS pending
+    );
+BEGIN
+    IF due <> '{}' THEN
+        PERFORM ledger_book(orders);
+    END IF;
+    RETURN cardinality(due);
 END
 $$;
 COMMENT ON FUNCTION ledger_expire IS 'Voids holds whose time is up; how many.';
-
--- Accounts at work: spread, limited, closed, opened again. None of it stops payments.
-
-CREATE FUNCTION ledger_spread_account(p_account_id UUID, p_slots INTEGER) RETURNS VOID
-LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO account_balances (account_id, slot, closed, room, limits_debits)
-    SELECT a.id, n, a.closed,
-        CASE WHEN a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits THEN 0 END,
-        a.debits_must_not_exceed_credits
-    FROM accounts AS a, generate_series(0, p_slots - 1) AS n
-    WHERE a.id = p_account_id
-    ON CONFLICT DO NOTHING;
-    -- Rows beyond the new number stay, and count: only new transfers keep away from them.
-    UPDATE accounts SET slots = p_slots WHERE id = p_account_id;
-END
-$$;
-COMMENT ON FUNCTION ledger_spread_account IS
-    'New transfers of the account are spread over so many rows (1 to 64), from now on.';
-
-CREATE FUNCTION ledger_limit_account(p_account_id UUID, p_limit TEXT) RETURNS VOID
-LANGUAGE plpgsql AS $$
-DECLARE
-    is_debit CONSTANT BOOLEAN := p_limit IS NOT DISTINCT FROM 'debits_must_not_exceed_credits';
-    short RECORD;
-BEGIN
-    IF p_limit NOT IN ('debits_must_not_exceed_credits', 'credits_must_not_exceed_debits') THEN
-        RAISE EXCEPTION 'there is no limit %', p_limit USING ERRCODE = 'PN012';
-    END IF;
-    PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
-    UPDATE account_balances SET room = NULL, limits_debits = FALSE
-    WHERE account_id = p_account_id;
-    IF p_limit IS NOT NULL THEN
-        IF (
-            SELECT sum(ledger_slack(b, is_debit)) FROM account_balances AS b
-            WHERE account_id = p_account_id
-        ) < 0 THEN
-            RAISE EXCEPTION 'account % is beyond this limit already', p_account_id USING
-                ERRCODE = CASE WHEN is_debit THEN 'PN031' ELSE 'PN032' END;
-        END IF;
-        -- A limit holds in every slot by itself.
-        FOR short IN
-            SELECT slot, ledger_slack(b, is_debit) AS slack FROM account_balances AS b
-            WHERE account_id = p_account_id AND ledger_slack(b, is_debit) < 0
-        LOOP
-            PERFORM ledger_gather(p_account_id, short.slot, is_debit, -short.slack);
-        END LOOP;
-    END IF;
-    UPDATE account_balances AS b SET
-        limits_debits = is_debit,
-        room = CASE WHEN p_limit IS NOT NULL THEN ledger_slack(b, is_debit) END
-    WHERE account_id = p_account_id;
-    UPDATE accounts SET
-        debits_must_not_exceed_credits = is_debit,
-        credits_must_not_exceed_debits = p_limit IS NOT NULL AND NOT is_debit
-    WHERE id = p_account_id;
-END
-$$;
-COMMENT ON FUNCTION ledger_limit_account IS
-    'The account is limited on this side from now on; null lifts its limit.';
-
-CREATE FUNCTION ledger_close_account(p_account_id UUID, p_closed BOOLEAN DEFAULT TRUE) RETURNS VOID
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM FROM account_balances WHERE account_id = p_account_id ORDER BY slot FOR UPDATE;
-    UPDATE account_balances SET closed = p_closed WHERE account_id = p_account_id;
-    UPDATE accounts SET closed = p_closed WHERE id = p_account_id;
-END
-$$;
-COMMENT ON FUNCTION ledger_close_account IS
-    'Nothing but the release of what is pending is booked on the account from now on; or again.';

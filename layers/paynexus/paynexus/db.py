@@ -19,6 +19,8 @@ CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 4_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+LIMIT_OF_AN_ACCOUNT = "total_never_falls_below_zero"
+"""The constraint that a transfer breaks when its account was limited while it waited."""
 UNSTORABLE_TEXT = frozenset({None, "22P05", "22021"})
 """SQLSTATEs (None: psycopg's own check) of text from outside that Postgres can't hold: NUL."""
 TRUSTED_IDLE_SECONDS = 1.0
@@ -129,6 +131,10 @@ def typed_errors() -> Iterator[None]:
         raise errors.InvalidRequest(
             f"A value can not be stored: {error.diag.message_primary or error}."
         ) from error
+    except pg.CheckViolation as error:
+        if error.diag.constraint_name != LIMIT_OF_AN_ACCOUNT:
+            raise
+        raise errors.FundsExceeded("The account can't give so much.") from error
     except psycopg.Error as error:
         known = SQLSTATE_ERRORS.get(error.sqlstate or "")
         if known is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from paynexus.clock import Clock, system_clock
 from paynexus.config import Settings
-from paynexus.db import Connection, Database
+from paynexus.db import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from paynexus.cache import Cache
     from paynexus.changefeed.port import Bus
+    from paynexus.changefeed.replication import Source
     from paynexus.gateways.service import Gateways
     from paynexus.http import Resolver
     from paynexus.identity.model import Principal
@@ -169,13 +170,15 @@ def bank() -> Bank:
 
 
 @contextmanager
-def changefeed_connection() -> Iterator[Connection]:
-    """A connection of the changefeed's own: the right to read the log is its session's lock."""
-    own = Database(_conninfo)
+def changefeed_source() -> Iterator[Source]:
+    """The database's log and tables, over the changefeed's own connections, to the instance."""
+    from paynexus.changefeed.replication import Source
+
+    source = Source(_conninfo)
     try:
-        yield own.connection()
+        yield source
     finally:
-        own.close()
+        source.close()
 
 
 @once

@@ -2,14 +2,36 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import override
 
 from paynexus import changefeed, ids
+from paynexus.changefeed.feed import Feed
 from paynexus.changefeed.port import Entry, Refusal
+from paynexus.changefeed.replication import Log, Message
 from paynexus.db import Connection, Database
 from paynexus.ids import MerchantId
 
 type Drain = Callable[[RecordingBus], changefeed.Report]
+type Follow = Callable[[RecordingBus], Feed]
 type Judgement = Callable[[Sequence[Entry]], Sequence[Refusal]]
+
+
+class GatheredLog(Log):
+    """A log that hands over at once all that was committed before `end`.
+
+    What has arrived by when is chance otherwise, and so is what stands in one call of the bus.
+    """
+
+    end: int
+    passed = 0
+
+    @override
+    def read(self, *, seconds: float) -> list[Message]:
+        messages = super().read(seconds=seconds)
+        while self.passed < self.end:
+            messages += super().read(seconds=seconds or 1)
+            self.passed = max(one for one in [0, *messages] if isinstance(one, int))
+        return messages
 
 
 class Crash(BaseException):

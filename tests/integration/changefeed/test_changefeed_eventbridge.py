@@ -134,15 +134,15 @@ def test_the_function_tells_facts_again_from_a_time_on(
     assert sorted(written) == sorted(message["detail"]["id"] for message in messages)
 
 
-def test_the_function_leaves_the_right_to_read(
+def test_the_function_leaves_the_slot(
     queue: str, slot: str, another_database: Callable[[], Database]
 ) -> None:
     """The next invocation needs no patience."""
     stream_changes.handler({}, _Context())
 
-    with runtime.changefeed_connection() as connection:
+    with runtime.changefeed_source() as source:
         report = changefeed.run(
-            connection,
+            source,
             runtime.bus(),
             slot=slot,
             clock=system_clock,

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from psycopg import Rollback
 
-from paynexus import changefeed, events, ids
-from paynexus.clock import system_clock
+from paynexus import events, ids
 from paynexus.db import Connection, Database
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import store as books
@@ -69,8 +68,7 @@ def test_what_is_rolled_back_is_never_told(
 def test_concurrent_writers_are_told_exactly_and_each_object_in_order(
     another_database: Callable[[], Database],
     merchant: MerchantId,
-    reader: Connection,
-    slot: str,
+    drain: Drain,
 ) -> None:
     """Six writers on four objects, a third of it rolled back, while the feed is reading."""
     objects = [ids.text("pay", ids.new_id()) for _ in range(4)]
@@ -81,7 +79,7 @@ def test_concurrent_writers_are_told_exactly_and_each_object_in_order(
         is_last = False
         while not is_last:
             is_last = is_written.is_set()
-            changefeed.drain(reader, bus, slot=slot, clock=system_clock)
+            drain(bus)
 
     with ThreadPoolExecutor(7) as pool:
         reading = pool.submit(read)

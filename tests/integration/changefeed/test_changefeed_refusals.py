@@ -1,20 +1,20 @@
 """Whatever the bus refuses: nothing is lost, nothing is blocked for ever."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from paynexus import changefeed, ids
 from paynexus.changefeed import feed as feed_module
 from paynexus.changefeed import store
-from paynexus.changefeed.feed import STRIKES, Feed
+from paynexus.changefeed.feed import STRIKES
 from paynexus.changefeed.port import MAX_BYTES, Entry, Refusal
-from paynexus.clock import system_clock
-from paynexus.db import Connection, Database
+from paynexus.db import Database
 from paynexus.errors import BusUnavailable
 from paynexus.ids import MerchantId
 from tests.integration.changefeed.recording import (
     Drain,
+    Follow,
     RecordingBus,
     append,
     append_each,
@@ -23,12 +23,12 @@ from tests.integration.changefeed.recording import (
 
 
 def test_nothing_behind_the_first_refusal_is_confirmed(
-    database: Database, merchant: MerchantId, reader: Connection, slot: str
+    database: Database, merchant: MerchantId, follow: Follow
 ) -> None:
     """The part from the first refused entry on is offered again; the part before it is not."""
     written = append_each(database, merchant, 25)
     bus = RecordingBus(lambda entries: [Refusal(3, "InternalFailure", "")] if entries else ())
-    feed = Feed(reader, bus, slot=slot, clock=system_clock)
+    feed = follow(bus)
 
     assert not feed.turn()
     assert written[:3] + written[4:10] == bus.ids
@@ -42,32 +42,31 @@ def test_nothing_behind_the_first_refusal_is_confirmed(
 
 def test_a_transaction_half_taken_is_not_let_go(
     database: Database,
-    another_database: Callable[[], Database],
     merchant: MerchantId,
-    reader: Connection,
-    slot: str,
+    follow: Follow,
+    drain: Drain,
 ) -> None:
     """Twelve facts of one commit need two calls; after the second failed the log still has all."""
     with database.transaction() as tx:
         written = [append(tx, merchant) for _ in range(12)]
     bus = RecordingBus()
     bus.judge = lambda entries: [Refusal(0, "InternalFailure", "")] if len(entries) == 2 else ()
-    feed = Feed(reader, bus, slot=slot, clock=system_clock)
+    feed = follow(bus)
 
     assert not feed.turn()
     assert not feed.turn()
     assert written[:10] + written[11:] * 2 == bus.ids
 
+    feed._log.close()
     other = RecordingBus()
-    changefeed.drain(another_database().connection(), other, slot=slot, clock=system_clock)
+    drain(other)
     assert written == other.ids
 
 
 def test_a_bus_that_is_gone_loses_nothing_and_condemns_nothing(
     database: Database,
     merchant: MerchantId,
-    reader: Connection,
-    slot: str,
+    follow: Follow,
 ) -> None:
     """Longer than any patience: the facts are still in the log, in order, and none set aside."""
     written = append_each(database, merchant, 3)
@@ -76,7 +75,7 @@ def test_a_bus_that_is_gone_loses_nothing_and_condemns_nothing(
         raise BusUnavailable("no route")
 
     bus = RecordingBus(gone)
-    feed = Feed(reader, bus, slot=slot, clock=system_clock)
+    feed = follow(bus)
     waits = []
     for _ in range(3 * STRIKES):
         assert not feed.turn()
@@ -99,18 +98,18 @@ def test_a_poison_fact_is_set_aside_and_blocks_nothing(
     turns: int,
     database: Database,
     merchant: MerchantId,
-    reader: Connection,
-    slot: str,
+    follow: Follow,
 ) -> None:
     """Kept whole in its table, once; everything else is told."""
     written = append_each(database, merchant, 5)
-    poison, reached = written[2], store.positions(reader).flushed
+    poison = written[2]
 
     def judge(entries: Sequence[Entry]) -> Sequence[Refusal]:
         return [Refusal(at, code, "no") for at, one in enumerate(entries) if one.id == poison]
 
     bus = RecordingBus(judge)
-    feed = Feed(reader, bus, slot=slot, clock=system_clock)
+    reached = store.mark_log(database.connection())
+    feed = follow(bus)
     for _ in range(turns + 1):
         feed.turn()
 
@@ -120,12 +119,12 @@ def test_a_poison_fact_is_set_aside_and_blocks_nothing(
 
 
 def test_throttling_condemns_nobody(
-    database: Database, merchant: MerchantId, reader: Connection, slot: str
+    database: Database, merchant: MerchantId, follow: Follow
 ) -> None:
     """An entry is not to blame for the bus's rate."""
     append_each(database, merchant, 2)
     bus = RecordingBus(lambda _: [Refusal(0, "ThrottlingException", "slow down")])
-    feed = Feed(reader, bus, slot=slot, clock=system_clock)
+    feed = follow(bus)
 
     assert not any(feed.turn() for _ in range(3 * STRIKES))
     assert rejected(database) == []

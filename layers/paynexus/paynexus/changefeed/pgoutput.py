@@ -1,4 +1,4 @@
-"""The write-ahead log as `pgoutput` tells it (protocol version 1): bytes to transactions.
+"""The write-ahead log as `pgoutput` tells it (protocol version 1): bytes to rows and commits.
 
 Pure. The publication holds inserts only, so that is all this reads; any other message is an
 error that names it, because skipping a change in silence would lose a fact.
@@ -7,13 +7,16 @@ https://www.postgresql.org/docs/18/protocol-logicalrep-message-formats.html
 
 import datetime as dt
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 POSTGRES_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
-_NULL, _TEXT = b"n", b"t"
-_NEW_TUPLE = b"N"
+_BEGIN = struct.Struct(">cQqI")
+_COMMIT = struct.Struct(">cBQQq")
+_INSERT = struct.Struct(">cIcH")
+_NULL, _TEXT = ord("n"), ord("t")
+_LENGTH_BYTES = 4
 
 
 class UnreadableMessage(ValueError):
@@ -39,181 +42,138 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
-    """A table's columns, sent before its first row and again after a change."""
-
-    oid: int
-    schema: str
-    name: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """A new row, its values in Postgres' text form."""
-
-    relation_oid: int
-    values: tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """An origin or a type: says nothing about rows."""
-
-    tag: str
-
-
-type Message = Begin | Commit | Relation | Insert | Annotation
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
-    """One inserted row by its table and column names."""
+    """One inserted row by its table and column names, its values in Postgres' text form."""
 
     table: str
     values: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
-    """All rows of one commit, in the order they were written."""
+class Announcement:
+    """A table's columns, an origin or a type: says nothing about rows."""
 
-    end_lsn: int
-    committed_at: dt.datetime
-    rows: tuple[Row, ...]
+    tag: str
 
 
-def transactions(messages: Iterable[bytes]) -> Iterator[Transaction]:
-    """The committed transactions in commit order; the log never sends half of one."""
-    relations: dict[int, Relation] = {}
-    rows: list[Row] = []
-    is_open = False
-    for data in messages:
-        match decode(data):
-            case Begin():
-                _require(not is_open, "a transaction begins inside another")
-                is_open, rows = True, []
-            case Relation() as relation:
-                relations[relation.oid] = relation
-            case Insert() as insert:
-                _require(is_open, "a row outside a transaction")
-                rows.append(_row(relations, insert))
-            case Commit() as commit:
-                _require(is_open, "a commit without a transaction")
-                is_open = False
-                yield Transaction(commit.end_lsn, commit.committed_at, tuple(rows))
-            case Annotation():
-                pass
-    _require(not is_open, "a transaction without its commit")
+type Message = Begin | Commit | Row | Announcement
 
 
-def decode(data: bytes) -> Message:
-    """The one message that `data` is; UnreadableMessage when it is anything else."""
-    try:
-        return _decode(data)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise UnreadableMessage(f"message {data[:1]!r} breaks off: {error}") from error
+class Decoder:
+    """Reads the messages of one stream in their order; UnreadableMessage for anything else.
 
+    A transaction comes whole and behind those that committed before it, so what is not in
+    that order is an error, too.
+    """
 
-def _decode(data: bytes) -> Message:
-    reader = _Reader(data)
-    message: Message
-    match tag := reader.take(1):
-        case b"B":
-            message = Begin(reader.int64(), reader.moment(), reader.int32())
-        case b"C":
-            reader.take(1)  # flags, unused
-            message = Commit(reader.int64(), reader.int64(), reader.moment())
-        case b"R":
-            message = _relation(reader)
-        case b"I":
-            message = _insert(reader)
-        case b"O" | b"Y":
-            return Annotation(tag.decode())
-        case _:
-            raise UnreadableMessage(f"message {tag!r} is not part of this publication")
-    _require(reader.is_at_end(), f"bytes are left behind message {tag!r}")
-    return message
+    def __init__(self) -> None:
+        self._tables: dict[int, tuple[str, tuple[str, ...]]] = {}
+        self._is_open = False
 
+    def read(self, data: bytes) -> Message:
+        """What this message says."""
+        try:
+            return self._read(data)
+        except (struct.error, IndexError, UnicodeDecodeError) as error:
+            raise UnreadableMessage(f"message {data[:1]!r} breaks off: {error}") from error
 
-def _relation(reader: "_Reader") -> Relation:
-    oid, schema, name = reader.int32(), reader.string(), reader.string()
-    reader.take(1)  # replica identity: inserts need none
-    return Relation(oid, schema, name, tuple(_column(reader) for _ in range(reader.int16())))
+    def _read(self, data: bytes) -> Message:
+        match data[:1]:
+            case b"I":
+                return self._insert(data)
+            case b"B":
+                _require(not self._is_open, "a transaction begins inside another")
+                self._is_open = True
+                _, final_lsn, micros, xid = _whole(_BEGIN, data)
+                return Begin(final_lsn, _moment(micros), xid)
+            case b"C":
+                _require(self._is_open, "a commit without a transaction")
+                self._is_open = False
+                _, _, lsn, end_lsn, micros = _whole(_COMMIT, data)
+                return Commit(lsn, end_lsn, _moment(micros))
+            case b"R":
+                self._relation(data)
+                return Announcement("R")
+            case b"O" | b"Y" as tag:
+                return Announcement(tag.decode())
+            case tag:
+                raise UnreadableMessage(f"message {tag!r} is not part of this publication")
 
+    def _relation(self, data: bytes) -> None:
+        """Sent before a table's first row, and again after a change of its columns."""
+        reader = _Reader(data, 1)
+        oid, _schema, name = reader.number(4), reader.string(), reader.string()
+        reader.skip(1)  # replica identity: inserts need none
+        columns = []
+        for _ in range(reader.number(2)):
+            reader.skip(1)  # flags: part of the key or not
+            columns.append(reader.string())
+            reader.skip(8)  # type and its modifier: values travel as text
+        _require(reader.position == len(data), "bytes are left behind message b'R'")
+        self._tables[oid] = name, tuple(columns)
 
-def _column(reader: "_Reader") -> str:
-    reader.take(1)  # flags: part of the key or not
-    name = reader.string()
-    reader.take(8)  # type and its modifier: values travel as text
-    return name
-
-
-def _insert(reader: "_Reader") -> Insert:
-    oid = reader.int32()
-    _require(reader.take(1) == _NEW_TUPLE, "an insert without its new row")
-    return Insert(oid, tuple(_value(reader) for _ in range(reader.int16())))
-
-
-def _value(reader: "_Reader") -> str | None:
-    kind = reader.take(1)
-    if kind == _NULL:
-        return None
-    _require(kind == _TEXT, f"a value of kind {kind!r}")
-    return reader.take(reader.int32()).decode()
-
-
-def _row(relations: Mapping[int, Relation], insert: Insert) -> Row:
-    relation = relations.get(insert.relation_oid)
-    if relation is None:
-        raise UnreadableMessage(f"a row of the unannounced relation {insert.relation_oid}")
-    _require(len(relation.columns) == len(insert.values), "a row of another width than its table")
-    return Row(relation.name, dict(zip(relation.columns, insert.values, strict=True)))
-
-
-def _require(holds: bool, broken: str) -> None:  # noqa: FBT001 - reads as an assertion
-    if not holds:
-        raise UnreadableMessage(broken)
+    def _insert(self, data: bytes) -> Row:
+        """The hot path: no reader, no copies but the values' own."""
+        _require(self._is_open, "a row outside a transaction")
+        _, oid, kind, width = _INSERT.unpack_from(data)
+        _require(kind == b"N", "an insert without its new row")
+        if oid not in self._tables:
+            raise UnreadableMessage(f"a row of the unannounced relation {oid}")
+        table, columns = self._tables[oid]
+        _require(width == len(columns), "a row of another width than its table")
+        values: dict[str, str | None] = {}
+        position = _INSERT.size
+        for column in columns:
+            kind = data[position]
+            position += 1
+            if kind == _TEXT:
+                start = position + _LENGTH_BYTES
+                position = start + int.from_bytes(data[position:start])
+                values[column] = data[start:position].decode()
+            elif kind == _NULL:
+                values[column] = None
+            else:
+                raise UnreadableMessage(f"a value of kind {chr(kind)!r}")
+        if position > len(data):
+            raise UnreadableMessage("message b'I' breaks off within its last value")
+        _require(position == len(data), "bytes are left behind message b'I'")
+        return Row(table, values)
 
 
 class _Reader:
     """A position in one message; every read moves it, none goes past the end."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, position: int) -> None:
+        self.position = position
         self._data = data
-        self._position = 0
 
-    def take(self, length: int) -> bytes:
-        end = self._position + length
-        if length < 0 or end > len(self._data):
-            raise IndexError(f"{length} bytes wanted at {self._position} of {len(self._data)}")
-        part = self._data[self._position : end]
-        self._position = end
-        return part
-
-    def int16(self) -> int:
-        return self._number(">H", 2)
-
-    def int32(self) -> int:
-        return self._number(">I", 4)
-
-    def int64(self) -> int:
-        return self._number(">Q", 8)
-
-    def moment(self) -> dt.datetime:
-        return POSTGRES_EPOCH + dt.timedelta(microseconds=self._number(">q", 8))
+    def number(self, length: int) -> int:
+        start = self.position
+        self.skip(length)
+        return int.from_bytes(self._data[start : self.position])
 
     def string(self) -> str:
-        end = self._data.find(b"\0", self._position)
+        start, end = self.position, self._data.find(b"\0", self.position)
         if end < 0:
             raise IndexError("a name without its end")
-        name = self.take(end - self._position).decode()
-        self.take(1)
-        return name
+        self.position = end + 1
+        return self._data[start:end].decode()
 
-    def is_at_end(self) -> bool:
-        return self._position == len(self._data)
+    def skip(self, length: int) -> None:
+        self.position += length
+        if self.position > len(self._data):
+            raise IndexError(f"{length} bytes are missing")
 
-    def _number(self, layout: str, length: int) -> int:
-        value: int = struct.unpack(layout, self.take(length))[0]
-        return value
+
+def _whole(layout: struct.Struct, data: bytes) -> tuple[int, ...]:
+    _require(len(data) <= layout.size, f"bytes are left behind message {data[:1]!r}")
+    return layout.unpack(data)
+
+
+def _moment(micros: int) -> dt.datetime:
+    return POSTGRES_EPOCH + dt.timedelta(microseconds=micros)
+
+
+def _require(holds: bool, broken: str) -> None:  # noqa: FBT001 - reads as an assertion
+    if not holds:
+        raise UnreadableMessage(broken)

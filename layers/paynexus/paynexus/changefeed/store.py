@@ -1,4 +1,4 @@
-"""The log's slot, the lock of its one reader, and the facts themselves, in SQL."""
+"""The log's slot and the facts themselves, in SQL."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg import errors as pg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -17,15 +16,6 @@ from paynexus.db import Connection
 
 PUBLICATION = "paynexus_changes"
 PLUGIN = "pgoutput"
-LOCK = "hashtextextended('changefeed ' || %s, 0)"
-
-
-@dataclass(frozen=True, slots=True)
-class Positions:
-    """How far the log reaches: what is written, and what of it is safe on disk."""
-
-    written: int
-    flushed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +24,7 @@ class Slot:
 
     lag_bytes: int
     wal_status: str
+    is_active: bool
 
 
 SQL_APPEND = """
@@ -83,7 +74,8 @@ def create_slot(connection: Connection, slot: str) -> bool:
 
 
 SQL_SLOT = """
-SELECT (pg_current_wal_flush_lsn() - confirmed_flush_lsn)::BIGINT AS lag_bytes, wal_status
+SELECT (pg_current_wal_flush_lsn() - confirmed_flush_lsn)::BIGINT AS lag_bytes, wal_status,
+    active AS is_active
 FROM pg_replication_slots WHERE slot_name = %s
 """
 
@@ -94,89 +86,20 @@ def slot_of(connection: Connection, slot: str) -> Slot | None:
         return cursor.execute(SQL_SLOT, (slot,)).fetchone()
 
 
-# A dedicated connection, so session settings are safe here. The log's times are read as text,
-# hence the fixed zone and style. A holder whose process vanished gives way after two minutes.
-SQL_PREPARE_SESSION = """
-SELECT set_config('timezone', 'UTC', FALSE), set_config('datestyle', 'ISO, YMD', FALSE),
-    set_config('statement_timeout', '60s', FALSE),
-    set_config('lock_timeout', %s, FALSE), set_config('idle_session_timeout', '120s', FALSE),
-    set_config('application_name', 'paynexus changefeed', FALSE)
-"""
-SQL_ACQUIRE = f"SELECT pg_advisory_lock({LOCK})"
-SQL_RELEASE = f"SELECT pg_advisory_unlock({LOCK})"
-
-
-def acquire(connection: Connection, slot: str, *, wait_seconds: float) -> bool:
-    """This session is the slot's one reader; false when another still was after the wait."""
-    connection.execute(SQL_PREPARE_SESSION, (f"{max(1, int(wait_seconds * 1000))}ms",))
-    try:
-        connection.execute(SQL_ACQUIRE, (slot,))
-    except pg.LockNotAvailable:
-        return False
-    return True
-
-
-def release(connection: Connection, slot: str) -> None:
-    """Another session may read the slot."""
-    connection.execute(SQL_RELEASE, (slot,))
-
-
-SQL_POSITIONS = """
-SELECT (pg_current_wal_insert_lsn() - '0/0'::PG_LSN)::BIGINT AS written,
-    (pg_current_wal_flush_lsn() - '0/0'::PG_LSN)::BIGINT AS flushed
+SQL_MARK_LOG = """
+SELECT (pg_logical_emit_message(TRUE, 'paynexus changefeed', '') - '0/0'::PG_LSN)::BIGINT
 """
 
 
-def positions(connection: Connection) -> Positions:
-    """How far the log reaches now."""
-    with connection.cursor(row_factory=class_row(Positions)) as cursor:
-        row = cursor.execute(SQL_POSITIONS).fetchone()
-    assert row is not None, "a SELECT without FROM has one row"  # noqa: S101 - says why
-    return row
+def mark_log(connection: Connection) -> int:
+    """A position behind everything committed before, which the log is sure to pass.
 
-
-SQL_LOG_SNAPSHOT = "SELECT (pg_log_standby_snapshot() - '0/0'::PG_LSN)::BIGINT"
-
-
-def log_snapshot(connection: Connection) -> int | None:
-    """The log names the running transactions, so that the slot need not start far back.
-
-    Returns where that record ends; None when this role may not do it: then the server's own
-    records do, four a minute.
+    The end of the log as the server tells it may lie within a record that nobody finishes.
     """
-    try:
-        row = connection.execute(SQL_LOG_SNAPSHOT).fetchone()
-    except pg.InsufficientPrivilege:
-        return None
+    row = connection.execute(SQL_MARK_LOG).fetchone()
     assert row is not None, "a SELECT without FROM has one row"  # noqa: S101 - says why
     position: int = row[0]
     return position
-
-
-SQL_PEEK = """
-SELECT data FROM pg_logical_slot_peek_binary_changes(
-    %s, NULL, %s, 'proto_version', '1', 'publication_names', %s)
-"""
-
-
-def peek(connection: Connection, slot: str, *, changes: int) -> list[bytes]:
-    """The log's next messages, whole transactions of them, about `changes` in number."""
-    # Binary: the text form of bytea doubles what travels.
-    with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(SQL_PEEK, (slot, changes, PUBLICATION)).fetchall()
-    return [row[0] for row in rows]
-
-
-SQL_ADVANCE = """
-SELECT pg_replication_slot_advance(slot_name, '0/0'::PG_LSN + %(to)s::NUMERIC)
-FROM pg_replication_slots
-WHERE slot_name = %(slot)s AND confirmed_flush_lsn < '0/0'::PG_LSN + %(to)s::NUMERIC
-"""
-
-
-def advance(connection: Connection, slot: str, *, to: int) -> None:
-    """The log up to `to` is never read again."""
-    connection.execute(SQL_ADVANCE, {"slot": slot, "to": to})
 
 
 SQL_REJECT = """

@@ -153,7 +153,7 @@ def _order(order: Order) -> dict[str, Any]:
         "reverses": order.reverses and str(order.reverses),
         "is_final": order.is_final,
         "is_linked": order.is_linked,
-        "timeout_seconds": timeout and int(timeout.total_seconds()),
+        "timeout_seconds": None if timeout is None else int(timeout.total_seconds()),
         "effective_at": at and at.isoformat(),
         **({"amount": order.amount} if order.amount is not None else {}),
         **({"metadata": dict(order.metadata)} if order.metadata is not None else {}),

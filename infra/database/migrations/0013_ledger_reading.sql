@@ -1,0 +1,236 @@
+-- Reading the books: balances now and at any time, as known at any time; statements; entries.
+--
+-- Two times. An entry counts from its effective time, and is known from its recorded time,
+-- which is the order of the entries' numbers. The balance at E as known at R is the sum of the
+-- entries with effective_at <= E that were recorded at or before R. Nearly all entries count
+-- from the moment of their recording ("undated"): of these the sum is a prefix, up to the
+-- earlier of E and R, and a prefix is found from the last checkpoint before its end. The few
+-- that a caller dated are summed one by one, from an index of their own.
+
+CREATE TYPE ledger_totals AS (
+    debits_pending BIGINT, debits_posted BIGINT, credits_pending BIGINT, credits_posted BIGINT
+);
+
+CREATE TYPE ledger_balance AS (
+    debits_pending BIGINT,
+    debits_posted BIGINT,
+    credits_pending BIGINT,
+    credits_posted BIGINT,
+    -- On the account's normal side: what is booked, what is reserved either way, and what is
+    -- booked and not reserved to go out.
+    posted BIGINT,
+    pending BIGINT,
+    available BIGINT
+);
+
+CREATE FUNCTION ledger_entry_id_after(p_at TIMESTAMPTZ) RETURNS BIGINT
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    -- Numbers end in 2255; infinity is as good as 2200.
+    SELECT ledger_entry_id_at(greatest(least(p_at, '2200-01-01 00:00:00+00'::TIMESTAMPTZ),
+        '1970-01-01 00:00:00+00'::TIMESTAMPTZ)) + 1024
+$$;
+COMMENT ON FUNCTION ledger_entry_id_after IS
+    'The least number of an entry recorded after this time: below it lies what was known then.';
+
+CREATE FUNCTION ledger_on_normal_side(p_normal_side TEXT, p_totals ledger_totals)
+RETURNS ledger_balance
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ROW(
+        p_totals.*, t.sign * t.posted, t.sign * t.pending,
+        t.sign * t.posted - CASE p_normal_side
+            WHEN 'debit' THEN p_totals.credits_pending ELSE p_totals.debits_pending END
+    )::ledger_balance
+    FROM (
+        SELECT CASE p_normal_side WHEN 'debit' THEN 1 ELSE -1 END AS sign,
+            p_totals.debits_posted - p_totals.credits_posted AS posted,
+            p_totals.debits_pending - p_totals.credits_pending AS pending
+    ) AS t
+$$;
+
+-- What each entry adds to its account's totals. A posted entry takes out of the pending ones
+-- what it released, a voided one what it is: both on the side on which the hold had put it.
+CREATE VIEW ledger_movements AS
+SELECT account_id, id, transfer_id, type, created_at, effective_at,
+    effective_at <> created_at AS is_dated,
+    CASE type WHEN 'pending' THEN greatest(delta, 0) WHEN 'voided' THEN least(delta, 0)
+        ELSE -greatest(released, 0) END AS debits_pending,
+    CASE WHEN type = 'posted' THEN greatest(delta, 0) ELSE 0 END AS debits_posted,
+    CASE type WHEN 'pending' THEN greatest(-delta, 0) WHEN 'voided' THEN least(-delta, 0)
+        ELSE -greatest(-released, 0) END AS credits_pending,
+    CASE WHEN type = 'posted' THEN greatest(-delta, 0) ELSE 0 END AS credits_posted
+FROM ledger_entries;
+
+-- Checkpoints: the sum of an account's undated entries up to one of them. They are derived, and
+-- may be deleted at any time: what is left of them serves, and a longer way is summed.
+
+CREATE TABLE balance_checkpoints (
+    account_id UUID NOT NULL,
+    through_id BIGINT NOT NULL,
+    debits_pending BIGINT NOT NULL,
+    debits_posted BIGINT NOT NULL,
+    credits_pending BIGINT NOT NULL,
+    credits_posted BIGINT NOT NULL,
+    PRIMARY KEY (account_id, through_id)
+);
+COMMENT ON TABLE balance_checkpoints IS
+    'Totals of the account''s undated entries up to this one, itself included.';
+
+-- Every 251st entry, as chance has it, gets a checkpoint: so a busy account has many, an idle
+-- one none, and nobody keeps count. A prime takes no side: debits and credits, and the steps of
+-- a payment, are numbered in turn.
+CREATE INDEX entries_with_a_checkpoint ON ledger_entries (id) WHERE id % 251 = 0;
+
+CREATE TABLE checkpoint_progress (
+    is_the_only_row BOOLEAN PRIMARY KEY DEFAULT TRUE,
+    through_id BIGINT NOT NULL,
+    CONSTRAINT progress_is_one_row CHECK (is_the_only_row)
+);
+INSERT INTO checkpoint_progress (through_id) VALUES (0);
+
+CREATE FUNCTION ledger_undated_totals(p_account_id UUID, p_before BIGINT) RETURNS ledger_totals
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    base balance_checkpoints;
+    totals ledger_totals;
+BEGIN
+    SELECT * INTO base FROM balance_checkpoints
+    WHERE account_id = p_account_id AND through_id < p_before
+    ORDER BY through_id DESC LIMIT 1;
+    IF NOT FOUND THEN
+        base := ROW(p_account_id, -1, 0, 0, 0, 0);
+    END IF;
+    SELECT base.debits_pending + coalesce(sum(m.debits_pending), 0),
+        base.debits_posted + coalesce(sum(m.debits_posted), 0),
+        base.credits_pending + coalesce(sum(m.credits_pending), 0),
+        base.credits_posted + coalesce(sum(m.credits_posted), 0)
+    INTO totals
+    FROM ledger_movements AS m
+    WHERE m.account_id = p_account_id AND m.id > base.through_id AND m.id < p_before
+        AND NOT m.is_dated;
+    RETURN totals;
+END
+$$;
+COMMENT ON FUNCTION ledger_undated_totals IS
+    'Totals of the account''s undated entries below this number.';
+
+CREATE FUNCTION ledger_totals_at(p_account_id UUID, p_effective TIMESTAMPTZ, p_before BIGINT)
+RETURNS ledger_totals
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    undated ledger_totals := ledger_undated_totals(
+        p_account_id, least(p_before, ledger_entry_id_after(p_effective)));
+    totals ledger_totals;
+BEGIN
+    SELECT undated.debits_pending + coalesce(sum(m.debits_pending), 0),
+        undated.debits_posted + coalesce(sum(m.debits_posted), 0),
+        undated.credits_pending + coalesce(sum(m.credits_pending), 0),
+        undated.credits_posted + coalesce(sum(m.credits_posted), 0)
+    INTO totals
+    FROM ledger_movements AS m
+    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id < p_before
+        AND m.is_dated;
+    RETURN totals;
+END
+$$;
+COMMENT ON FUNCTION ledger_totals_at IS
+    'Totals of the account''s entries that count at this time and have a number below this one.';
+
+CREATE FUNCTION ledger_balance_at(
+    p_account_id UUID, p_effective TIMESTAMPTZ, p_known TIMESTAMPTZ DEFAULT 'infinity'
+) RETURNS ledger_balance
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    side TEXT;
+BEGIN
+    SELECT normal_side INTO side FROM accounts WHERE id = p_account_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no account %', p_account_id USING ERRCODE = 'PN011';
+    END IF;
+    RETURN ledger_on_normal_side(side, ledger_totals_at(
+        p_account_id, p_effective, ledger_entry_id_after(p_known)));
+END
+$$;
+COMMENT ON FUNCTION ledger_balance_at IS
+    'The account''s balance at an effective time, as it was known at a recorded time.';
+
+-- Making checkpoints. A checkpoint may only cover numbers below which nobody can still insert:
+-- an entry takes its number while its transaction runs, and is seen when that commits.
+--
+-- ledger_write reads the clock for an entry's number after it has changed a balance, and a
+-- change gives a transaction its id. So, of a moment and a transaction id drawn after it: every
+-- entry numbered before the moment belongs to a transaction with a smaller id. Once all of
+-- those have ended, which the oldest running transaction id (xmin) tells without any privilege
+-- and of prepared transactions too, each such entry is either visible or will never be. Readers
+-- that write nothing have no id and hold nobody up. A clock that is set back breaks the first
+-- step; the margin bears ten seconds of it, as after a fail-over, and the audit finds the rest.
+
+CREATE FUNCTION ledger_mark(OUT marked_at TIMESTAMPTZ, OUT transaction XID8)
+LANGUAGE sql AS $$
+    -- In a transaction of its own: now() is its start, before its id is drawn.
+    SELECT now(), pg_current_xact_id()
+$$;
+COMMENT ON FUNCTION ledger_mark IS
+    'A moment, and an id greater than that of each transaction that books before it.';
+
+CREATE FUNCTION ledger_checkpoint(p_marked_at TIMESTAMPTZ, p_transaction XID8, p_limit INTEGER)
+RETURNS INTEGER
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    horizon CONSTANT BIGINT := ledger_entry_id_at(p_marked_at - INTERVAL '10 seconds');
+    done BIGINT;
+    sample RECORD;
+    made INTEGER := 0;
+BEGIN
+    IF pg_snapshot_xmin(pg_current_snapshot()) <= p_transaction THEN
+        RETURN NULL;
+    END IF;
+    SELECT through_id INTO done FROM checkpoint_progress FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    FOR sample IN
+        SELECT e.account_id, e.id FROM ledger_entries AS e
+        WHERE e.id % 251 = 0 AND e.id > done AND e.id < horizon ORDER BY e.id LIMIT p_limit
+    LOOP
+        made := made + 1;
+        done := sample.id;
+        INSERT INTO balance_checkpoints
+        SELECT a.id, sample.id, t.*
+        FROM accounts AS a, ledger_undated_totals(a.id, sample.id + 1) AS t
+        WHERE a.id = sample.account_id AND a.keeps_history
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+    UPDATE checkpoint_progress SET through_id = CASE
+        WHEN made < p_limit THEN greatest(through_id, horizon - 1) ELSE done END;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION ledger_checkpoint IS
+    'Entries up to ten seconds before the mark got their checkpoints, so many at most; how '
+    'many. Null: a transaction from before the mark still runs, ask again.';
+
+CREATE VIEW audit.checkpoint_differs_from_its_entries AS
+SELECT c.account_id, c.through_id
+FROM (
+    SELECT account_id, through_id, debits_pending, debits_posted, credits_pending,
+        credits_posted, lag(through_id, 1, -1::BIGINT) OVER w AS since,
+        lag(debits_pending, 1, 0::BIGINT) OVER w AS debits_pending_before,
+        lag(debits_posted, 1, 0::BIGINT) OVER w AS debits_posted_before,
+        lag(credits_pending, 1, 0::BIGINT) OVER w AS credits_pending_before,
+        lag(credits_posted, 1, 0::BIGINT) OVER w AS credits_posted_before
+    FROM balance_checkpoints
+    WINDOW w AS (PARTITION BY account_id ORDER BY through_id)
+) AS c
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(m.debits_pending), 0) AS debits_pending,
+        coalesce(sum(m.debits_posted), 0) AS debits_posted,
+        coalesce(sum(m.credits_pending), 0) AS credits_pending,
+        coalesce(sum(m.credits_posted), 0) AS credits_posted
+    FROM ledger_movements AS m
+    WHERE m.account_id = c.account_id AND m.id > c.since AND m.id <= c.through_id
+        AND NOT m.is_dated
+) AS e
+WHERE c.debits_pending <> c.debits_pending_before + e.debits_pending
+    OR c.debits_posted <> c.debits_posted_before + e.debits_posted
+    OR c.credits_pending <> c.credits_pending_before + e.credits_pending
+    OR c.credits_posted <> c.credits_posted_before + e.credits_posted;

@@ -1,0 +1,99 @@
+"""What pgbench does: TPC-B, and the product's own SQL in a shop of many merchants."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from paynexus.db import Database
+from paynexus.ids import MerchantId
+from paynexus.merchants import service as merchants
+from paynexus.merchants.model import CurrencyFee
+from tests.benchmarks import pgbench
+from tests.benchmarks.pgbench import Work
+from tests.benchmarks.servers import Postgres
+
+SCRIPTS = Path(__file__).parent / "scripts"
+MERCHANTS = 64
+HOT_SLOTS = 64
+BATCH = 50
+
+SQL_OPEN = "SELECT (ledger_account(%s, 'test', 'EUR', %s)).id"
+SQL_SPREAD = "SELECT ledger_spread_account(%s, %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A database of the product with many merchants, and one who is as busy as all of them."""
+
+    url: str
+    merchants: Sequence[MerchantId]
+    hot: MerchantId
+
+    def selling(self, *, hot: bool) -> Sequence[MerchantId]:
+        """Whose payments are taken: each script serves one, chosen at random."""
+        return [self.hot] if hot else self.merchants
+
+
+def open_shop(url: str) -> Shop:
+    """The merchants are there, all accounts are open, and the busy one's is spread."""
+    with closing(Database(lambda: url)) as database:
+        hot, *others = onboard(database, MERCHANTS + 1)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for account in ("gateway_receivable", "fees"):
+            connection.execute(SQL_OPEN, (account, None))
+        for merchant_id in others:
+            connection.execute(SQL_OPEN, ("merchant_payable", merchant_id))
+        row: Any = connection.execute(SQL_OPEN, ("merchant_payable", hot)).fetchone()
+        connection.execute(SQL_SPREAD, (row[0], HOT_SLOTS))
+    return Shop(url, others, hot)
+
+
+def onboard(database: Database, number: int) -> list[MerchantId]:
+    """So many merchants exist, with a fee."""
+    return [
+        merchants.onboard(
+            database,
+            name=f"Merchant {index}",
+            email=f"owner-{index}@example.com",
+            country="DE",
+            fees=[CurrencyFee("EUR", 150, 25)],
+            payout_accounts=[],
+        )
+        for index in range(number)
+    ]
+
+
+def tpcb(server: Postgres, name: str) -> Work:
+    """The yardstick, in a database of its own."""
+    url = server.database(name)
+    pgbench.initialize(url)
+    return Work(url)
+
+
+def payments(shop: Shop, *, hot: bool = False) -> Work:
+    """Complete payments: two commits, each one call of the product's."""
+    return Work(shop.url, [_serving("payment", one) for one in shop.selling(hot=hot)])
+
+
+def bookings(shop: Shop, *, hot: bool = False) -> Work:
+    """What the ledger does of a complete payment: hold, post and fee, in two commits."""
+    return Work(shop.url, [_serving("booking", one) for one in shop.selling(hot=hot)])
+
+
+def batches(shop: Shop, *, hot: bool = False) -> Work:
+    """Transfers by the BATCH in one commit, each one's merchant chosen at random."""
+    listed = "{" + ",".join(str(one) for one in shop.selling(hot=hot)) + "}"
+    return Work(shop.url, [text_of("batch")], {"merchants": listed, "batch": str(BATCH)})
+
+
+def text_of(script: str) -> str:
+    """What pgbench is given to do."""
+    return (SCRIPTS / f"{script}.sql").read_text()
+
+
+def _serving(script: str, merchant_id: MerchantId) -> str:
+    return text_of(script).replace(":merchant", f"'{merchant_id}'::UUID")

@@ -2817,6 +2817,43 @@ CREATE VIEW public.unsettled_entries AS
            FROM settlement_lines l
           WHERE (l.entry_id = s.entry_id))));
 
-ALTER PUBLICATION paynexus_changes ADD TABLE events;
+ALTER PUBLICATION paynexus_changes ADD TABLE events (
+    id,
+    source,
+    type,
+    mode,
+    merchant_id,
+    object_id,
+    sequence,
+    data,
+    created_at
+);
 
-ALTER PUBLICATION paynexus_changes ADD TABLE transfers;
+ALTER PUBLICATION paynexus_changes ADD TABLE ledger_entries (
+    account_id,
+    balance_after,
+    transfer_id
+);
+
+ALTER PUBLICATION paynexus_changes ADD TABLE transfers (
+    id,
+    state,
+    pending_id,
+    is_final,
+    kind,
+    debit_account_id,
+    credit_account_id,
+    debit_slot,
+    credit_slot,
+    amount,
+    released,
+    currency,
+    mode,
+    merchant_id,
+    object_id,
+    transaction_id,
+    sequence,
+    reverses,
+    effective_at,
+    created_at
+);

@@ -21,7 +21,7 @@ lint: $(INSTALLED) ## Format, lint, types, import contracts, generated files, te
 	@$(RUN) -m tools.export_schemas --check && $(RUN) -m tools.export_openapi --check && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam validate --lint
 
 bench: $(INSTALLED) ## Print the benchmarks' ratios and write .local/bench.json
-	@$(RUN) -m tests.benchmarks
+	@$(RUN) -m tests.benchmarks $(if $(PGLEDGER),--pgledger $(PGLEDGER)) $(if $(PEERS),--peers) $(if $(LARGE),--large)
 
 up: $(INSTALLED) ## Start the local stack and deploy to it (again: changes nothing, or heals it)
 	@$(STACK) up

@@ -1425,15 +1425,17 @@ BEGIN
         ORDER BY id FOR UPDATE;
         PERFORM FROM open_holds WHERE transfer_id = ANY(named) ORDER BY transfer_id FOR UPDATE;
         -- A hold is resolved in its own slots; a reversal is a new transfer.
-        SELECT array_agg(a.id), array_agg(
-            CASE WHEN t.state = 'pending' THEN leg.slot
-                ELSE (pg_backend_pid() % a.slots)::SMALLINT END
-        ) INTO ids, slots
+        SELECT array_agg(b.account_id), array_agg(b.slot) INTO ids, slots
         FROM transfers AS t
         CROSS JOIN LATERAL (
             VALUES (t.debit_account_id, t.debit_slot), (t.credit_account_id, t.credit_slot)
         ) AS leg (account_id, slot)
         INNER JOIN accounts AS a ON a.id = leg.account_id
+        INNER JOIN account_balances AS b ON b.account_id = a.id AND CASE
+            WHEN t.state = 'pending' THEN b.slot = leg.slot
+            ELSE a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits
+                OR b.slot = (pg_backend_pid() % a.slots)::SMALLINT
+        END
         WHERE t.id = ANY(named);
     END IF;
     -- Accounts are opened in the order of their names, for the same reason.
@@ -2940,6 +2942,43 @@ CREATE VIEW public.unsettled_entries AS
            FROM settlement_lines l
           WHERE (l.entry_id = s.entry_id))));
 
-ALTER PUBLICATION paynexus_changes ADD TABLE events;
+ALTER PUBLICATION paynexus_changes ADD TABLE events (
+    id,
+    source,
+    type,
+    mode,
+    merchant_id,
+    object_id,
+    sequence,
+    data,
+    created_at
+);
 
-ALTER PUBLICATION paynexus_changes ADD TABLE transfers;
+ALTER PUBLICATION paynexus_changes ADD TABLE ledger_entries (
+    account_id,
+    balance_after,
+    transfer_id
+);
+
+ALTER PUBLICATION paynexus_changes ADD TABLE transfers (
+    id,
+    state,
+    pending_id,
+    is_final,
+    kind,
+    debit_account_id,
+    credit_account_id,
+    debit_slot,
+    credit_slot,
+    amount,
+    released,
+    currency,
+    mode,
+    merchant_id,
+    object_id,
+    transaction_id,
+    sequence,
+    reverses,
+    effective_at,
+    created_at
+);

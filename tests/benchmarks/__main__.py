@@ -12,9 +12,20 @@ from pathlib import Path
 from tests.benchmarks import cold_start, figures, servers
 from tests.benchmarks.figures import Figure, Unmeasured
 from tests.benchmarks.run import Run, Section, Settings
-from tests.benchmarks.sections import batches, delayed_flush, lambdas, payments, peers, starts
+from tests.benchmarks.sections import (
+    batches,
+    delayed_flush,
+    lambdas,
+    large,
+    payments,
+    peers,
+    starts,
+)
 
 ROOT = Path(__file__).parents[2]
+
+LARGE = (100_000, 1_000_000, 10_000_000)
+"""How many ledger entries the large databases hold."""
 
 SECTIONS: Mapping[str, Section] = {
     "payments": payments.measured,
@@ -22,6 +33,7 @@ SECTIONS: Mapping[str, Section] = {
     "delayed-flush": delayed_flush.measured,
     "python": lambdas.measured,
     "peers": peers.measured,
+    "large": large.measured,
     "starts": starts.measured,
 }
 
@@ -54,6 +66,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=8, help="how many at the same time")
     parser.add_argument("--pgledger", type=Path, help="a checkout of pgledger, to compare with")
     parser.add_argument("--peers", action="store_true", help="compare with ledgers from PyPI")
+    parser.add_argument(
+        "--large",
+        nargs="*",
+        type=int,
+        help="measure among so many ledger entries, smallest number first; on its own: 10⁵ to 10⁷",
+    )
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--handlers", nargs="*", default=cold_start.handlers())
     parser.add_argument("--output", type=Path, default=ROOT / ".local/bench.json")
@@ -67,6 +85,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         clients=options.clients,
         handlers=options.handlers,
         pgledger=options.pgledger,
+        entries=LARGE if options.large == [] else options.large or (),
         peers=ROOT / ".local/bench-peers" if options.peers else None,
     )
 

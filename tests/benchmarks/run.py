@@ -30,7 +30,7 @@ class Settings:
     peers: Path | None = None
     """Where django-hordak and django-ledger may be installed; none: they are not measured."""
     entries: Sequence[int] = ()
-    """How many ledger entries the large databases hold, ascending; none: no such databases."""
+    """How many ledger entries the large databases hold, ascending; none: they are not made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,14 @@ def side_by_side(slices: Sequence[Slice]) -> Slice:
     )
 
 
+def joined(slices: Sequence[Slice]) -> Slice:
+    """Other operations of the same kind, one slice after the other."""
+    return Slice(
+        latencies=[latency for one in slices for latency in one.latencies],
+        seconds=sum(one.seconds for one in slices),
+    )
+
+
 def one_after_the_other(first: Slice, second: Slice) -> Slice:
     """Two halves of the same operations: the n-th of one goes with the n-th of the other."""
     return Slice(

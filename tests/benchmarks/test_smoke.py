@@ -14,6 +14,9 @@ NAMES = {
     "complete payment: log written",
     "transfers in batches of 50 / TPC-B",
     "transfers in batches of 50, hot / TPC-B",
+    "payments among 6,000 entries / 600",
+    "audit of 6,000 entries",
+    "payments that waited for a lock of the audit",
     "Python: complete payment / TPC-B",
     "Python: complete payment: own CPU",
     "accept: database round trips",
@@ -30,7 +33,18 @@ def test_a_quick_run_prints_and_writes_every_figure(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
     command = [
         *(sys.executable, "-m", "tests.benchmarks", "--seconds", "0.2", "--rounds", "1"),
-        *("--clients", "2", "--handlers", "payments_api.handler", "--output", str(output)),
+        *(
+            "--clients",
+            "2",
+            "--large",
+            "600",
+            "1200",
+            "6000",
+            "--handlers",
+            "payments_api.handler",
+            "--output",
+            str(output),
+        ),
     ]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -32,6 +33,10 @@ class Shop:
     url: str
     merchants: Sequence[MerchantId]
     hot: MerchantId
+    receivable: UUID
+    fees: UUID
+    payables: Sequence[UUID]
+    """The accounts of `merchants`, in their order."""
 
     def selling(self, *, hot: bool) -> Sequence[MerchantId]:
         """Whose payments are taken: each script serves one, chosen at random."""
@@ -43,13 +48,21 @@ def open_shop(url: str) -> Shop:
     with closing(Database(lambda: url)) as database:
         hot, *others = onboard(database, MERCHANTS + 1)
     with psycopg.connect(url, autocommit=True) as connection:
-        for account in ("gateway_receivable", "fees"):
-            connection.execute(SQL_OPEN, (account, None))
-        for merchant_id in others:
-            connection.execute(SQL_OPEN, ("merchant_payable", merchant_id))
-        row: Any = connection.execute(SQL_OPEN, ("merchant_payable", hot)).fetchone()
-        connection.execute(SQL_SPREAD, (row[0], HOT_SLOTS))
-    return Shop(url, others, hot)
+
+        def opened(kind: str, merchant_id: MerchantId | None = None) -> UUID:
+            row: Any = connection.execute(SQL_OPEN, (kind, merchant_id)).fetchone()
+            account: UUID = row[0]
+            return account
+
+        connection.execute(SQL_SPREAD, (opened("merchant_payable", hot), HOT_SLOTS))
+        return Shop(
+            url,
+            others,
+            hot,
+            receivable=opened("gateway_receivable"),
+            fees=opened("fees"),
+            payables=[opened("merchant_payable", merchant_id) for merchant_id in others],
+        )
 
 
 def onboard(database: Database, number: int) -> list[MerchantId]:
@@ -88,6 +101,13 @@ def batches(shop: Shop, *, hot: bool = False) -> Work:
     """Transfers by the BATCH in one commit, each one's merchant chosen at random."""
     listed = "{" + ",".join(str(one) for one in shop.selling(hot=hot)) + "}"
     return Work(shop.url, [text_of("batch")], {"merchants": listed, "batch": str(BATCH)})
+
+
+def past_balances(shop: Shop) -> Work:
+    """Balances of any account at any time of the last three months, one after the other."""
+    accounts = [shop.receivable, shop.fees, *shop.payables]
+    text = text_of("past_balance")
+    return Work(shop.url, [text.replace(":account", f"'{account}'") for account in accounts])
 
 
 def text_of(script: str) -> str:

@@ -3,14 +3,21 @@
 import json
 import subprocess
 import sys
+import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from paynexus import ids
 from paynexus.cache import Cache
 from paynexus.db import Database
+from paynexus.ids import MerchantId, TransferId
+from paynexus.ledger import store as ledger
+from paynexus.ledger.accounts import Account, AccountType
+from paynexus.ledger.model import Transfer, TransferKind
+from paynexus.money import Money
 from tests.benchmarks import payments, servers
 from tests.benchmarks.crew import at_work
 from tests.benchmarks.figures import Unmeasured
@@ -23,6 +30,7 @@ from tests.benchmarks.workloads import MERCHANTS
 ROOT = Path(__file__).parents[3]
 REQUIREMENTS = ROOT / "tests/benchmarks/peers/requirements.txt"
 
+POSTINGS = "our ledger, payment and fee"
 HORDAK = "django-hordak, payment and fee"
 DJANGO_LEDGER = "django-ledger, payment and fee"
 FASTER_THAN_HORDAK = "complete payments / django-hordak, one process each"
@@ -49,7 +57,10 @@ def measured(run: Run) -> Iterator[Part]:
         [
             rounds.ratio(FASTER_THAN_HORDAK, rate, PAYMENT, HORDAK, goal=6),
             rounds.ratio(FASTER_THAN_DJANGO_LEDGER, rate, PAYMENT, DJANGO_LEDGER, goal=40),
+            rounds.ratio("our ledger alone / django-hordak", rate, POSTINGS, HORDAK),
+            rounds.ratio("our ledger alone / django-ledger", rate, POSTINGS, DJANGO_LEDGER),
             rounds.of(PAYMENT, rate, "/s", what="rate beside them", better="higher"),
+            rounds.of(POSTINGS, rate, "/s", what="rate", better="higher"),
             rounds.of(HORDAK, rate, "/s", what="rate", better="higher"),
             rounds.of(DJANGO_LEDGER, rate, "/s", what="rate", better="higher"),
             rounds.of(HORDAK, p50, "ms", what="p50"),
@@ -69,6 +80,7 @@ def _rounds(run: Run, python: Path) -> Rounds:
         rounds = in_turns(
             [
                 lambda seconds: tills.complete(PAYMENT, merchants, seconds, clients=1),
+                lambda seconds: {POSTINGS: _postings(ours.payments_url, merchants, seconds)},
                 lambda seconds: _turn(HORDAK, python, "hordak_payments", hordak, seconds),
                 lambda seconds: _turn(
                     DJANGO_LEDGER, python, "django_ledger_payments", django_ledger, seconds
@@ -80,6 +92,33 @@ def _rounds(run: Run, python: Path) -> Rounds:
         )
     run.audit(ours.payments_url)
     return rounds
+
+
+def _postings(url: str, merchants: Sequence[MerchantId], seconds: float) -> Slice:
+    """What the peers do, with our ledger: two postings, a transaction each."""
+    latencies: list[float] = []
+    with closing(Database(lambda: url)) as database:
+        end = time.perf_counter() + seconds
+        while (before := time.perf_counter()) < end:
+            for transfer in _transfers(merchants[len(latencies) % len(merchants)]):
+                with database.transaction() as tx:
+                    ledger.post(tx, transfer)
+            latencies.append(time.perf_counter() - before)
+    return Slice(latencies=latencies, seconds=sum(latencies))
+
+
+def _transfers(merchant_id: MerchantId) -> list[Transfer]:
+    payable = Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", merchant_id)
+    receivable, fees = (
+        Account(kind, "test", "EUR") for kind in (AccountType.GATEWAY_RECEIVABLE, AccountType.FEES)
+    )
+    return [
+        Transfer(TransferId(ids.new_id()), kind, debit, credit, Money(amount, "EUR"), "benchmark")
+        for kind, debit, credit, amount in (
+            (TransferKind.PAYMENT, receivable, payable, 1999),
+            (TransferKind.FEE, payable, fees, 55),
+        )
+    ]
 
 
 def _turn(kind: str, python: Path, program: str, url: str, seconds: float) -> Round:

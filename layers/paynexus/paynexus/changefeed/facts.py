@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,15 @@ TRANSFER_FACTS = {
     "pending": "transfer.pending.v1",
     "post": "transfer.posted.v1",
     "void": "transfer.voided.v1",
+    "expire": "transfer.expired.v1",
 }
 """The state a transfer's row was written in, and the fact that it is."""
+
+DEBIT_BALANCE, CREDIT_BALANCE = "debit_balance_after", "credit_balance_after"
+"""What a transfer's row is told with beyond its own columns."""
+
+TRUE = frozenset({"t", "true"})
+"""As the log writes it, and as JSON does."""
 
 type Values = Mapping[str, str | None]
 
@@ -35,6 +43,12 @@ def entry_of(row: Row) -> Entry:
         raise UnknownFact(f"a row of {row.table}: {error!r}") from error
 
 
+def unreadable(row: Row, name: str, *, at: dt.datetime) -> Entry:
+    """A row that no fact could be made of, under a name that is the same at every reading."""
+    detail = json.dumps(dict(row.values), ensure_ascii=False)
+    return Entry(name, source="unknown", type=row.table, object_id="", time=at, detail=detail)
+
+
 def envelope(
     *,
     id: UUID,  # noqa: A002 - the envelope's own word
@@ -47,16 +61,16 @@ def envelope(
     data: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The event as every consumer sees it, on the bus, in webhooks and in the API."""
-    return {
-        "id": ids.text("evt", id),
-        "type": type,
-        "created": written(created),
-        "mode": mode,
-        "merchant_id": merchant_id and ids.text("mer", merchant_id),
-        "object_id": object_id,
-        "sequence": sequence,
-        "data": dict(data),
-    }
+    head = _head(
+        ids.text("evt", id),
+        type,
+        written(created),
+        mode,
+        ids.text("mer", merchant_id) if merchant_id else None,
+        object_id,
+        sequence,
+    )
+    return head | {"data": dict(data)}
 
 
 def written(moment: dt.datetime) -> str:
@@ -66,61 +80,78 @@ def written(moment: dt.datetime) -> str:
 
 
 def _event(values: Values) -> Entry:
-    created = dt.datetime.fromisoformat(_text(values, "created_at"))
-    data = json.loads(_text(values, "data"))
-    fact = envelope(
-        id=UUID(_text(values, "id")),
-        type=_text(values, "type"),
-        created=created,
-        mode=_text(values, "mode"),
-        merchant_id=_uuid_or_none(values, "merchant_id"),
+    # The data is JSON already, and stays as it stands.
+    return _entry(
+        values,
+        source=_text(values, "source"),
+        type_=_text(values, "type"),
         object_id=_text(values, "object_id"),
-        sequence=int(_text(values, "sequence")),
-        data=data,
+        data=_text(values, "data"),
     )
-    return _entry(_text(values, "source"), created, fact)
 
 
 def _transfer(values: Values) -> Entry:
-    created = dt.datetime.fromisoformat(_text(values, "created_at"))
-    transfer = _uuid_or_none(values, "pending_id") or UUID(_text(values, "id"))
-    object_id = ids.text("tr", transfer)
-    fact = envelope(
-        id=UUID(_text(values, "id")),
-        type=TRANSFER_FACTS[_text(values, "state")],
-        created=created,
-        mode=_text(values, "mode"),
-        merchant_id=_uuid_or_none(values, "merchant_id"),
-        object_id=object_id,
-        sequence=int(_text(values, "sequence")),
-        data=_movement(values, transfer=object_id),
-    )
-    return _entry(LEDGER_SOURCE, created, fact)
+    kind = TRANSFER_FACTS[_text(values, "state")]
+    transfer = _public("tr", values["pending_id"] or _text(values, "id"))
+    data = _json(_movement(values, transfer=transfer))
+    return _entry(values, source=LEDGER_SOURCE, type_=kind, object_id=transfer, data=data)
 
 
 def _movement(values: Values, *, transfer: str) -> dict[str, Any]:
-    payment = _uuid_or_none(values, "transaction_id")
     return {
         "transfer": transfer,
         "kind": _text(values, "kind"),
-        "payment": payment and ids.text("pay", payment),
+        "payment": values["transaction_id"] and _public("pay", values["transaction_id"]),
         "cause": _text(values, "object_id"),
-        "debit_account": ids.text("acc", UUID(_text(values, "debit_account_id"))),
-        "credit_account": ids.text("acc", UUID(_text(values, "credit_account_id"))),
+        "reverses": values["reverses"] and _public("tr", values["reverses"]),
+        "debit_account": _public("acc", _text(values, "debit_account_id")),
+        "credit_account": _public("acc", _text(values, "credit_account_id")),
         "amount": int(_text(values, "amount")),
+        "released": int(_text(values, "released")),
         "currency": _text(values, "currency"),
+        "final": values["is_final"] in TRUE,
+        "effective": written(dt.datetime.fromisoformat(_text(values, "effective_at"))),
+        "debit_slot": int(_text(values, "debit_slot")),
+        "debit_balance_after": int(_text(values, DEBIT_BALANCE)),
+        "credit_slot": int(_text(values, "credit_slot")),
+        "credit_balance_after": int(_text(values, CREDIT_BALANCE)),
     }
 
 
-def _entry(source: str, time: dt.datetime, fact: dict[str, Any]) -> Entry:
-    return Entry(
-        id=fact["id"],
-        source=source,
-        type=fact["type"],
-        object_id=fact["object_id"],
-        time=time,
-        detail=json.dumps(fact, separators=(",", ":"), ensure_ascii=False),
+def _entry(values: Values, *, source: str, type_: str, object_id: str, data: str) -> Entry:
+    created = dt.datetime.fromisoformat(_text(values, "created_at"))
+    event_id = ids.text("evt", UUID(_text(values, "id")))
+    merchant = values["merchant_id"] and _public("mer", values["merchant_id"])
+    sequence = int(_text(values, "sequence"))
+    head = _head(
+        event_id, type_, written(created), _text(values, "mode"), merchant, object_id, sequence
     )
+    detail = f'{_json(head)[:-1]},"data":{data}}}'
+    return Entry(event_id, source, type_, object_id, created, detail)
+
+
+def _head(  # noqa: PLR0917 - the envelope's members in their order
+    id_: str,
+    type_: str,
+    created: str,
+    mode: str,
+    merchant_id: str | None,
+    object_id: str,
+    sequence: int,
+) -> dict[str, Any]:
+    """The envelope but for its data, which comes last."""
+    return {
+        "id": id_,
+        "type": type_,
+        "created": created,
+        "mode": mode,
+        "merchant_id": merchant_id,
+        "object_id": object_id,
+        "sequence": sequence,
+    }
+
+
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _text(values: Values, column: str) -> str:
@@ -130,9 +161,10 @@ def _text(values: Values, column: str) -> str:
     return value
 
 
-def _uuid_or_none(values: Values, column: str) -> UUID | None:
-    value = values[column]
-    return None if value is None else UUID(value)
+@lru_cache(maxsize=4096)
+def _public(prefix: str, value: str) -> str:
+    """An id as it is shown outside. A payment, an account, a merchant is named by many rows."""
+    return ids.text(prefix, UUID(value))
 
 
 _MAKERS = {"events": _event, "transfers": _transfer}

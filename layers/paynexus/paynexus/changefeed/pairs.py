@@ -1,0 +1,47 @@
+"""Transfers and what their entries tell of the balances: two kinds of rows become one. Pure."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+
+from paynexus.changefeed.facts import CREDIT_BALANCE, DEBIT_BALANCE
+from paynexus.changefeed.pgoutput import Row
+
+
+class Pairs:
+    """Rows in their order, each transfer with the balances that its two entries tell of.
+
+    They follow it in its transaction. What comes in between waits behind it.
+    """
+
+    def __init__(self) -> None:
+        self._held: deque[Row] = deque()
+        self._incomplete: dict[str | None, dict[str, str | None]] = {}
+
+    def add(self, row: Row) -> Iterator[Row]:
+        """The rows that need wait no longer."""
+        match row.table:
+            case "ledger_entries":
+                self._complete(row.values)
+            case "transfers":
+                values = dict(row.values)
+                self._held.append(Row(row.table, values))
+                self._incomplete[values["id"]] = values
+            case _:
+                self._held.append(row)
+        if not self._incomplete:
+            yield from self.end()
+
+    def end(self) -> Iterator[Row]:
+        """All rows that were held: the transaction has no more of them."""
+        self._incomplete.clear()
+        while self._held:
+            yield self._held.popleft()
+
+    def _complete(self, entry: Mapping[str, str | None]) -> None:
+        transfer = self._incomplete.get(entry["transfer_id"])
+        if transfer is None:
+            return
+        is_debit = entry["account_id"] == transfer["debit_account_id"]
+        transfer[DEBIT_BALANCE if is_debit else CREDIT_BALANCE] = entry["balance_after"]
+        if DEBIT_BALANCE in transfer and CREDIT_BALANCE in transfer:
+            del self._incomplete[entry["transfer_id"]]

@@ -116,8 +116,9 @@ class Feed:
 
     def tally(self) -> None:
         """One business metric a kind of fact: payment.completed.v1 is PaymentCompleted."""
-        for name, number in self._counts.items():
-            count(name, number)
+        for kind, number in self._counts.items():
+            noun, verb, _version = kind.split(".")
+            count(noun.title() + verb.title(), number)
         self._counts.clear()
 
     def _receive(self, *, seconds: float) -> None:
@@ -185,8 +186,7 @@ class Feed:
         self.published += len(taken)
         for entry in taken:
             if entry.source in COUNTED_SOURCES:
-                noun, verb, _version = entry.type.split(".")
-                self._counts[noun.title() + verb.title()] += 1
+                self._counts[entry.type] += 1
 
     def _judge(self, call: Sequence[Entry], refusals: Sequence[Refusal]) -> bool:
         """The first refused fact is set aside for a person; false: it waits for another turn."""

@@ -1,7 +1,6 @@
 """Transfers and what their entries tell of the balances: two kinds of rows become one. Pure."""
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from paynexus.changefeed.facts import CREDIT_BALANCE, DEBIT_BALANCE
 from paynexus.changefeed.pgoutput import Row
@@ -14,10 +13,10 @@ class Pairs:
     """
 
     def __init__(self) -> None:
-        self._held: deque[Row] = deque()
+        self._held: list[Row] = []
         self._incomplete: dict[str | None, dict[str, str | None]] = {}
 
-    def add(self, row: Row) -> Iterator[Row]:
+    def add(self, row: Row) -> Sequence[Row]:
         """The rows that need wait no longer."""
         match row.table:
             case "ledger_entries":
@@ -28,14 +27,13 @@ class Pairs:
                 self._incomplete[values["id"]] = values
             case _:
                 self._held.append(row)
-        if not self._incomplete:
-            yield from self.end()
+        return () if self._incomplete else self.end()
 
-    def end(self) -> Iterator[Row]:
+    def end(self) -> Sequence[Row]:
         """All rows that were held: the transaction has no more of them."""
+        held, self._held = self._held, []
         self._incomplete.clear()
-        while self._held:
-            yield self._held.popleft()
+        return held
 
     def _complete(self, entry: Mapping[str, str | None]) -> None:
         transfer = self._incomplete.get(entry["transfer_id"])

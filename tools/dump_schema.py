@@ -78,7 +78,10 @@ FROM pg_views WHERE schemaname IN ('public', 'audit')
 ORDER BY schemaname, viewname
 """,
     """
-SELECT format('ALTER PUBLICATION %I ADD TABLE %I;', pubname, tablename)
+SELECT format(
+    E'ALTER PUBLICATION %I ADD TABLE %I (\\n    %s\\n);',
+    pubname, tablename, array_to_string(attnames, E',\\n    ')
+)
 FROM pg_publication_tables ORDER BY pubname, tablename
 """,
 )

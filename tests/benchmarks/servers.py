@@ -18,6 +18,11 @@ from tools.local_stack import postgres, process, valkey
 
 MIGRATIONS = Path(__file__).parents[2] / "infra/database/migrations"
 
+SQL_WRITTEN = """
+SELECT sum(record_size)::BIGINT, sum(fpi_size)::BIGINT
+FROM pg_get_wal_stats(%s, pg_current_wal_flush_lsn())
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
@@ -48,19 +53,15 @@ class Postgres:
 
     def metered(self, act: Callable[[], Slice]) -> Slice:
         """What was done, with what it cost the server."""
-        log = self._log_position()
-        cpu = self._cpu_seconds()
-        done = act()
-        cpu = self._cpu_seconds() - cpu
-        log = self._log_position() - log
-        return replace(done, server_cpu_seconds=cpu, log_bytes=log)
-
-    def _log_position(self) -> int:
         with psycopg.connect(self.url, autocommit=True) as admin:
-            query = "SELECT (pg_current_wal_insert_lsn() - '0/0')::BIGINT"
-            row: Any = admin.execute(query).fetchone()
-        position: int = row[0]
-        return position
+            before: Any = admin.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+            cpu = self._cpu_seconds()
+            done = act()
+            cpu = self._cpu_seconds() - cpu
+            admin.execute("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+            written: Any = admin.execute(SQL_WRITTEN, before).fetchone()
+        records, pages = written
+        return replace(done, server_cpu_seconds=cpu, log_bytes=records, log_page_bytes=pages)
 
     def _cpu_seconds(self) -> float:
         """What the server's processes have used so far, those that have ended among them."""

@@ -18,7 +18,9 @@ class Slice:
     server_cpu_seconds: float = 0
     """Of Postgres."""
     log_bytes: int = 0
-    """Written ahead."""
+    """Written ahead, without the following."""
+    log_page_bytes: int = 0
+    """Whole pages in the log: each page once after a checkpoint."""
 
     @property
     def number(self) -> int:
@@ -65,8 +67,13 @@ def server_cpu(one: Slice) -> float:
 
 
 def log_kilobytes(one: Slice) -> float:
-    """Written ahead an operation."""
+    """Written ahead an operation, without whole pages."""
     return one.log_bytes / one.number / 1000
+
+
+def page_kilobytes(one: Slice) -> float:
+    """Whole pages written ahead an operation."""
+    return one.log_page_bytes / one.number / 1000
 
 
 def side_by_side(slices: Sequence[Slice]) -> Slice:
@@ -94,4 +101,5 @@ def one_after_the_other(first: Slice, second: Slice) -> Slice:
         own_cpu_seconds=first.own_cpu_seconds + second.own_cpu_seconds,
         server_cpu_seconds=first.server_cpu_seconds + second.server_cpu_seconds,
         log_bytes=first.log_bytes + second.log_bytes,
+        log_page_bytes=first.log_page_bytes + second.log_page_bytes,
     )

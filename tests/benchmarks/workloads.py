@@ -9,10 +9,15 @@ from uuid import UUID
 
 import psycopg
 
+from paynexus import ids, jsontext
+from paynexus.clock import system_clock
 from paynexus.db import Database
-from paynexus.ids import MerchantId
+from paynexus.ids import MerchantId, PaymentId, TransferId
 from paynexus.merchants import service as merchants
 from paynexus.merchants.model import CurrencyFee
+from paynexus.money import Money
+from paynexus.payments.model import Payment, Status
+from paynexus.payments.resource import payment_resource
 from tests.benchmarks import pgbench
 from tests.benchmarks.pgbench import Work
 from tests.benchmarks.servers import Postgres
@@ -89,7 +94,12 @@ def tpcb(server: Postgres, name: str) -> Work:
 
 def payments(shop: Shop, *, hot: bool = False) -> Work:
     """Complete payments: two commits, each one call of the product's."""
-    return Work(shop.url, [_serving("payment", one) for one in shop.selling(hot=hot)])
+    scripts = [_serving("payment", one) for one in shop.selling(hot=hot)]
+    variables = {
+        "created": _said_of(Status.PENDING),
+        "completed": _said_of(Status.COMPLETED),
+    }
+    return Work(shop.url, scripts, variables)
 
 
 def bookings(shop: Shop, *, hot: bool = False) -> Work:
@@ -108,6 +118,28 @@ def past_balances(shop: Shop) -> Work:
     accounts = [shop.receivable, shop.fees, *shop.payables]
     text = text_of("past_balance")
     return Work(shop.url, [text.replace(":account", f"'{account}'") for account in accounts])
+
+
+def _said_of(status: Status) -> str:
+    """What events and stored answers hold of a payment: as long for one as for another."""
+    payment = Payment(
+        id=PaymentId(ids.new_id()),
+        merchant_id=MerchantId(ids.new_id()),
+        mode="test",
+        money=Money(1999, "EUR"),
+        status=status,
+        capture="automatic",
+        payment_method="tok_benchmark",
+        fingerprint="",
+        fee_basis_points=150,
+        fee_fixed_minor=25,
+        transfer_id=TransferId(ids.new_id()),
+        created_at=system_clock(),
+        idempotency_key="benchmark",
+        reference="order-1999",
+        description="A payment of the benchmark",
+    )
+    return jsontext.write(payment_resource(payment))
 
 
 def text_of(script: str) -> str:

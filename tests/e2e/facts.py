@@ -26,6 +26,7 @@ TRANSFER_TYPES = {
     "single": "transfer.posted.v1",
     "post": "transfer.posted.v1",
     "void": "transfer.voided.v1",
+    "expire": "transfer.expired.v1",
 }
 
 COMPLETED = {

@@ -3,10 +3,17 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import override
+from typing import Any, Self, override
+
+from psycopg import Cursor
+from psycopg.abc import Query
 
 from paynexus.db import Connection, Database
 from paynexus.gateways.port import Gateway, Instruction, Outcome, Result
+from paynexus.payments.store.standings import SQL_STANDING
+
+READS = {SQL_STANDING}
+"""Statements of a step that change nothing: what dies before one died after the one before."""
 
 
 class Killed(BaseException):
@@ -33,12 +40,28 @@ class Knife:
 
 
 class CutDatabase(Database):
-    """The product's database, with a point before and after each commit."""
+    """The product's database, with a point after each commit and before whatever makes one.
+
+    A single statement is whole or not at all, whenever its client dies: it is cut before it is
+    sent, which is also where another may come between it and what it was decided by. A
+    transaction of several statements is cut before its commit where that is asked for.
+    """
 
     def __init__(self, url: str, knife: Knife, *, before_commits: bool) -> None:
         super().__init__(lambda: url)
         self._knife = knife
         self._before_commits = before_commits
+
+    @override
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        with super().statement() as connection:
+            connection.cursor_factory = _cutting(self._knife)
+            try:
+                yield connection
+            finally:
+                connection.cursor_factory = Cursor
+        self._knife.point()
 
     @override
     @contextmanager
@@ -48,6 +71,17 @@ class CutDatabase(Database):
             if self._before_commits:
                 self._knife.point()
         self._knife.point()
+
+
+def _cutting(knife: Knife) -> type[Cursor[Any]]:
+    class CutCursor(Cursor[Any]):
+        @override
+        def execute(self, query: Query, *args: Any, **kwargs: Any) -> Self:
+            if query not in READS:
+                knife.point()
+            return super().execute(query, *args, **kwargs)
+
+    return CutCursor
 
 
 @dataclass

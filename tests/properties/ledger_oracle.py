@@ -296,25 +296,27 @@ class Ledger:
     # Post and void.
 
     def _judge_resolution(self, order: Order) -> Verdict:
-        if order.amount is not None and order.amount <= 0:
-            return Verdict("amount_must_be_positive")
-        if order.timeout is not None:
-            return Verdict("timeout_reserved_for_pending_transfer")
-        pending = self.transfers.get(order.pending_id) if order.pending_id else None
-        if pending is None:
-            return Verdict("pending_transfer_not_found")
-        if pending.order.state != "pending":
-            return Verdict("pending_transfer_not_pending")
-        order = replace(
-            order, debit=pending.order.debit, credit=pending.order.credit, kind=pending.order.kind
-        )
-        hold = self.holds[pending.order.id]
-        known = self._known(order)
-        if known is not None:
-            return known
+        unfit = self._unfit(order)
+        if unfit:
+            return Verdict(unfit)
+        assert order.pending_id is not None
+        pending = self.transfers[order.pending_id].order
+        order = replace(order, debit=pending.debit, credit=pending.credit, kind=pending.kind)
+        hold = self.holds[pending.id]
         if hold.end is not None:
-            return Verdict(ENDS[hold.end])
-        return self._judge_part(order, hold)
+            return self._known(order) or Verdict(ENDS[hold.end])
+        return self._known(order) or self._judge_part(order, hold)
+
+    def _unfit(self, order: Order) -> str | None:
+        """Why the order can't resolve anything, whatever has happened to its hold."""
+        if order.amount is not None and order.amount <= 0:
+            return "amount_must_be_positive"
+        if order.timeout is not None:
+            return "timeout_reserved_for_pending_transfer"
+        if order.pending_id not in self.transfers:
+            return "pending_transfer_not_found"
+        is_pending = self.transfers[order.pending_id].order.state == "pending"
+        return None if is_pending else "pending_transfer_not_pending"
 
     def _judge_part(self, order: Order, hold: Hold) -> Verdict:
         amount = hold.left if order.amount is None or order.state == "void" else order.amount

@@ -1,8 +1,12 @@
 -- Events are committed with the facts they describe and leave through the write-ahead log.
 
+CREATE DOMAIN topic AS TEXT CONSTRAINT source_is_a_topic CHECK (
+    VALUE IN ('payments.events', 'ledger.changes', 'settlements.events', 'fraud.alerts')
+);
+
 CREATE TABLE events (
     id UUID PRIMARY KEY,
-    source TEXT NOT NULL,
+    source topic NOT NULL,
     type TEXT NOT NULL,
     mode TEXT NOT NULL,
     merchant_id UUID NOT NULL,
@@ -10,10 +14,7 @@ CREATE TABLE events (
     sequence INTEGER NOT NULL,
     data JSONB NOT NULL,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequence),
-    CONSTRAINT source_is_a_topic CHECK (
-        source IN ('payments.events', 'ledger.changes', 'settlements.events', 'fraud.alerts')
-    )
+    CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequence)
 );
 CREATE INDEX events_of_merchant ON events (merchant_id, mode, id);
 
@@ -44,7 +45,15 @@ COMMENT ON FUNCTION append_event IS
     'Appends the object''s next event; the caller holds the object''s row lock. Its time is that '
     'of this call: a transaction that began early and waited for the lock is not told earlier.';
 
-CREATE PUBLICATION paynexus_changes FOR TABLE events, transfers
+-- Only the columns that are told: what does not travel is not decoded.
+CREATE PUBLICATION paynexus_changes FOR TABLE
+events,
+transfers (
+    id, state, pending_id, is_final, kind, debit_account_id, credit_account_id, debit_slot,
+    credit_slot, amount, released, currency, mode, merchant_id, object_id, transaction_id, sequence,
+    reverses, effective_at, created_at
+),
+ledger_entries (transfer_id, account_id, balance_after)
 WITH (publish = 'insert', publish_via_partition_root = true);
 
 CREATE VIEW audit.event_sequence_has_a_gap AS

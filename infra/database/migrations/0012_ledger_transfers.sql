@@ -536,15 +536,17 @@ BEGIN
         ORDER BY id FOR UPDATE;
         PERFORM FROM open_holds WHERE transfer_id = ANY(named) ORDER BY transfer_id FOR UPDATE;
         -- A hold is resolved in its own slots; a reversal is a new transfer.
-        SELECT array_agg(a.id), array_agg(
-            CASE WHEN t.state = 'pending' THEN leg.slot
-                ELSE (pg_backend_pid() % a.slots)::SMALLINT END
-        ) INTO ids, slots
+        SELECT array_agg(b.account_id), array_agg(b.slot) INTO ids, slots
         FROM transfers AS t
         CROSS JOIN LATERAL (
             VALUES (t.debit_account_id, t.debit_slot), (t.credit_account_id, t.credit_slot)
         ) AS leg (account_id, slot)
         INNER JOIN accounts AS a ON a.id = leg.account_id
+        INNER JOIN account_balances AS b ON b.account_id = a.id AND CASE
+            WHEN t.state = 'pending' THEN b.slot = leg.slot
+            ELSE a.debits_must_not_exceed_credits OR a.credits_must_not_exceed_debits
+                OR b.slot = (pg_backend_pid() % a.slots)::SMALLINT
+        END
         WHERE t.id = ANY(named);
     END IF;
     -- Accounts are opened in the order of their names, for the same reason.

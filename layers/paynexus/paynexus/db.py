@@ -21,8 +21,9 @@ LOCK_TIMEOUT_MS = 4_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
 LIMIT_OF_AN_ACCOUNT = "total_never_falls_below_zero"
 """The constraint that a transfer breaks when its account was limited while it waited."""
-UNSTORABLE_TEXT = frozenset({None, "22P05", "22021"})
-"""SQLSTATEs (None: psycopg's own check) of text from outside that Postgres can't hold: NUL."""
+UNSTORABLE = frozenset({None, "22P05", "22021", "22003"})
+"""SQLSTATEs of what Postgres can't hold: NUL in text (None: psycopg's own check), and numbers,
+sums of the ledger among them, beyond 64 bits."""
 TRUSTED_IDLE_SECONDS = 1.0
 """A connection used this recently is taken to be alive without a round trip."""
 MIGRATION_LOCK = 0x7061796E  # "payn": one migration at a time
@@ -39,6 +40,7 @@ SQLSTATE_ERRORS: dict[str, type[errors.PayNexusError]] = {
     "PN010": errors.InvalidState,
     "PN011": errors.NotFound,
     "PN012": errors.InvalidRequest,
+    "PN013": errors.ChangedMeanwhile,
     "PN030": errors.TransferAlreadyFailed,
     "PN031": errors.FundsExceeded,
     "PN032": errors.FundsExceeded,
@@ -90,6 +92,12 @@ class Database:
             yield self.connection()
 
     @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """A live connection for one statement that commits by itself; raises as `transaction`."""
+        with typed_errors():
+            yield self.connection()
+
+    @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
@@ -119,7 +127,7 @@ def typed_errors() -> Iterator[None]:
             "The database did not answer in time. Repeat the request with the same Idempotency-Key."
         ) from error
     except psycopg.DataError as error:
-        if error.sqlstate not in UNSTORABLE_TEXT:
+        if error.sqlstate not in UNSTORABLE:
             raise
         raise errors.InvalidRequest(
             f"A value can not be stored: {error.diag.message_primary or error}."

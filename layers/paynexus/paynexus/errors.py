@@ -146,6 +146,10 @@ class DatabaseUnavailable(PayNexusError):
     retryable = True
 
 
+class ChangedMeanwhile(DatabaseUnavailable):
+    """What was decided about has changed since it was read: read it again and decide again."""
+
+
 class LedgerError(PayNexusError):
     """The ledger refused a transfer; a subclass names the kind."""
 

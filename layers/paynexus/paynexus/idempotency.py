@@ -100,7 +100,9 @@ DELETE FROM idempotency_keys WHERE (merchant_id, mode, operation, key) IN (
 
 
 @dataclass(frozen=True, slots=True)
-class _ClaimRow:
+class ClaimRow:
+    """What `claim_key` came to."""
+
     state: str
     object_id: UUID
     status: int | None
@@ -151,7 +153,16 @@ def claim(
     the first is at work. A first request that died is taken over: the claim then names the
     object it had begun.
     """
-    values = {
+    values = claim_values(scope, fingerprint=fingerprint, object_id=object_id, now=now)
+    with tx.cursor(row_factory=class_row(ClaimRow)) as cursor:
+        return judged(cursor.execute(SQL_CLAIM, values).fetchone())
+
+
+def claim_values(
+    scope: Scope, *, fingerprint: bytes, object_id: UUID, now: dt.datetime
+) -> dict[str, object]:
+    """What `claim_key` is asked."""
+    return {
         "merchant_id": scope.merchant_id,
         "mode": scope.mode,
         "operation": scope.operation,
@@ -162,10 +173,6 @@ def claim(
         "running_until": now + RUNNING,
         "expires_at": now + KEPT,
     }
-    with tx.cursor(row_factory=class_row(_ClaimRow)) as cursor:
-        row = cursor.execute(SQL_CLAIM, values).fetchone()
-    assert row is not None, "claim_key answers with one row"  # noqa: S101 - a broken function
-    return _judge(row)
 
 
 def finish(tx: Connection, object_id: UUID, answer: Answer, *, now: dt.datetime) -> None:
@@ -243,7 +250,9 @@ def remembered(cache: Cache, scope: Scope, *, fingerprint: bytes) -> Answer | No
             return None
 
 
-def _judge(row: _ClaimRow) -> Claim:
+def judged(row: ClaimRow | None) -> Claim:
+    """What the row says, as `claim` returns and raises it."""
+    assert row is not None, "claim_key answers with one row"  # noqa: S101 - a broken function
     if row.state == "reused":
         raise IdempotencyKeyReused(
             "This Idempotency-Key was used for another request. Use a new key for a new request.",

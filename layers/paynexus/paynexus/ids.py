@@ -24,8 +24,12 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 TEXT_LENGTH = 26
 """128 bits in base32 digits of 5 bits."""
 
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+"""Ten bits, as the two digits that say them."""
 _VALUE_OF = {digit: value for value, digit in enumerate(ALPHABET)}
+_SHIFTS = range(120, -1, -10)
 _SEQUENCE_BITS = 12
+UUID_DIGITS = 32
 
 
 class _Generator:
@@ -50,9 +54,20 @@ new_id = _Generator()
 
 def text(prefix: str, value: UUID) -> str:
     """`value` as merchants see it: `prefix_` and 26 base32 digits."""
-    number = value.int
-    digits = (ALPHABET[number >> shift & 0x1F] for shift in range(125, -1, -5))
-    return f"{prefix}_{''.join(digits)}"
+    return _text(prefix, value.int)
+
+
+def text_of(prefix: str, written: str) -> str:
+    """The same of a UUID in Postgres' text form; ValueError for anything else."""
+    digits = written.replace("-", "")
+    if len(digits) != UUID_DIGITS:
+        raise ValueError(f"{written!r} is no UUID")
+    return _text(prefix, int(digits, 16))
+
+
+def _text(prefix: str, number: int) -> str:
+    pairs = [_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS]
+    return f"{prefix}_{''.join(pairs)}"
 
 
 def parse(prefix: str, value: str) -> UUID:

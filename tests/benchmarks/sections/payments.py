@@ -8,7 +8,7 @@ from tests.benchmarks.figures import Figure, Unmeasured
 from tests.benchmarks.pgbench import Work
 from tests.benchmarks.rounds import Rounds, in_turns
 from tests.benchmarks.run import Part, Run, pgbench_turns
-from tests.benchmarks.slices import log_kilobytes, p50, p99, rate, server_cpu
+from tests.benchmarks.slices import log_kilobytes, p50, p99, page_kilobytes, rate, server_cpu
 
 TPCB = "TPC-B"
 SPREAD = "complete payment"
@@ -66,6 +66,7 @@ def _ratios(rounds: Rounds) -> list[Figure]:
         rounds.ratio("hot payments / spread", rate, HOT, SPREAD, goal=0.95),
         rounds.ratio("monthly partitions / none", rate, SPREAD, IN_ONE_PIECE, goal=0.9),
         rounds.of(SPREAD, log_kilobytes, "kB", what="log written", goal=3),
+        rounds.of(SPREAD, page_kilobytes, "kB", what="whole pages after a checkpoint"),
         rounds.ratio("p50: complete payment / TPC-B", p50, SPREAD, TPCB, better="lower"),
         rounds.ratio("the books alone / TPC-B", rate, BOOKS, TPCB),
         rounds.ratio("complete payments / TPC-B, simple queries", rate, SPREAD, TPCB_SIMPLE),

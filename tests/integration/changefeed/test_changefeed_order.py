@@ -121,15 +121,9 @@ def _locked(tx: Connection, merchant: MerchantId, one: str) -> str:
     return append(tx, merchant, one)
 
 
-def test_the_books_are_told_as_they_were_booked(
-    database: Database,
-    merchant: MerchantId,
-    now: dt.datetime,
-    drain: Drain,
-) -> None:
-    """Pending, then posted; each a valid `ledger.changes` event of one transfer."""
-    bus, payment, post = RecordingBus(), ids.new_id(), TransferId(ids.new_id())
-    hold = Transfer(
+def _hold(merchant: MerchantId) -> Transfer:
+    payment = ids.new_id()
+    return Transfer(
         id=TransferId(ids.new_id()),
         kind=TransferKind.PAYMENT,
         debit=Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR"),
@@ -138,22 +132,90 @@ def test_the_books_are_told_as_they_were_booked(
         object_id=ids.text("pay", payment),
         transaction_id=ids.PaymentId(payment),
     )
+
+
+def test_the_books_are_told_as_they_were_booked(
+    database: Database, merchant: MerchantId, drain: Drain
+) -> None:
+    """Pending, posted in parts, voided, reversed: each valid, with the balances right after it."""
+    bus, kept, void = RecordingBus(), _hold(merchant), _hold(merchant)
+    first, last = TransferId(ids.new_id()), TransferId(ids.new_id())
     with database.transaction() as tx:
-        books.reserve(tx, hold, at=now)
+        books.reserve(tx, kept)
+        books.post_pending(tx, kept.id, id=first, amount=1000, is_final=False)
+        books.reserve(tx, void)
     with database.transaction() as tx:
-        books.post_pending(tx, hold.id, id=post, at=now, amount=1000)
+        books.post_pending(tx, kept.id, id=last, amount=50)
+        books.void_pending(tx, void.id, id=TransferId(ids.new_id()))
+        books.reverse(tx, first, id=TransferId(ids.new_id()))
 
     drain(bus)
 
     facts = [json.loads(entry.detail) for entry in bus.taken]
-    assert [(fact["type"], fact["sequence"]) for fact in facts] == [
-        ("transfer.pending.v1", 1),
-        ("transfer.posted.v1", 2),
-    ]
-    assert [fact["data"]["amount"] for fact in facts] == [1250, 1000]
-    assert {fact["object_id"] for fact in facts} == {ids.text("tr", hold.id)}
     for fact in facts:
         events.require_valid(fact)
+    told = [
+        (
+            fact["type"].split(".")[1],
+            fact["sequence"],
+            *(fact["data"][name] for name in ("amount", "released", "final")),
+            # The merchant's account has one slot: this is its balance.
+            fact["data"][f"{'debit' if fact['data']['reverses'] else 'credit'}_balance_after"],
+        )
+        for fact in facts
+    ]
+    assert told == [
+        ("pending", 1, 1250, 0, False, -1250),
+        ("posted", 2, 1000, 1000, False, -1000),
+        ("pending", 1, 1250, 0, False, -1500),
+        ("posted", 3, 50, 250, True, -1050),
+        ("voided", 2, 1250, 1250, True, 0),
+        ("posted", 1, 1000, 0, True, -50),
+    ]
+    assert facts[-1]["data"]["reverses"] == ids.text("tr", first)
+    assert {fact["object_id"] for fact in facts[:2]} == {ids.text("tr", kept.id)}
+
+
+def test_an_expired_hold_is_told_as_that(
+    database: Database, merchant: MerchantId, drain: Drain
+) -> None:
+    """It is the end of the transfer, as a void is, but nobody's decision."""
+    bus = RecordingBus()
+    with database.transaction() as tx:
+        books.reserve(tx, _hold(merchant), timeout=dt.timedelta(seconds=1))
+        tx.execute("UPDATE open_holds SET expires_at = now() - interval '1 second'")
+        assert books.expire(tx, limit=10) == 1
+
+    drain(bus)
+
+    assert [entry.type for entry in bus.taken] == ["transfer.pending.v1", "transfer.expired.v1"]
+    events.require_valid(json.loads(bus.taken[1].detail))
+
+
+def test_the_balances_told_add_up_to_those_of_the_books(
+    another_database: Callable[[], Database], merchant: MerchantId, drain: Drain
+) -> None:
+    """Of a spread account, the last that was told of each slot; of any other, the last."""
+    # Each connection has a slot of its own.
+    bus, clients = RecordingBus(), [another_database() for _ in range(4)]
+    for database in clients * 5:
+        with database.transaction() as tx:
+            books.post(tx, _hold(merchant))
+
+    drain(bus)
+
+    told = dict[tuple[str, int], int]()
+    for entry in bus.taken:
+        data = json.loads(entry.detail)["data"]
+        for side in ("debit", "credit"):
+            told[data[f"{side}_account"], data[f"{side}_slot"]] = data[f"{side}_balance_after"]
+    query = """
+        SELECT account_id, slot, debits_posted - credits_posted FROM account_balances
+        WHERE debits_posted <> credits_posted
+    """
+    rows = clients[0].connection().execute(query).fetchall()
+    assert told == {(ids.text("acc", row[0]), row[1]): row[2] for row in rows}
+    assert len(told) > 2
 
 
 def test_the_sequence_of_an_object_has_no_gap(database: Database, merchant: MerchantId) -> None:

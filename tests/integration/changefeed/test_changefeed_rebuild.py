@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,15 @@ from paynexus.ledger import store as books
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Transfer, TransferKind
 from paynexus.money import Money
-from tests.integration.changefeed.recording import Drain, RecordingBus, append_each
+from tests.integration.changefeed.recording import (
+    Drain,
+    RecordingBus,
+    append_each,
+    rejected,
+)
+
+
+PAST = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 
 @pytest.fixture(name="told")
@@ -32,9 +41,11 @@ def _told(database: Database, merchant: MerchantId, drain: Drain) -> list[Entry]
         object_id=ids.text("pay", ids.new_id()),
     )
     with database.transaction() as tx:
-        books.reserve(tx, hold, at=system_clock())
+        books.reserve(tx, hold)
+        books.post_pending(tx, hold.id, id=TransferId(ids.new_id()), amount=100, is_final=False)
     with database.transaction() as tx:
-        books.void_pending(tx, hold.id, id=TransferId(ids.new_id()), at=system_clock())
+        books.void_pending(tx, hold.id, id=TransferId(ids.new_id()))
+        books.post(tx, replace(hold, id=TransferId(ids.new_id())), at=PAST)
     drain(bus)
     return bus.taken
 
@@ -82,3 +93,26 @@ def test_a_refusal_names_the_time_to_go_on_from(told: list[Entry], reader: Conne
         changefeed.republish(
             reader, RecordingBus(refuse), since=start, clock=system_clock, deadline=start + hour
         )
+
+
+def test_what_can_not_be_told_again_stops_nothing(
+    told: list[Entry], reader: Connection, database: Database
+) -> None:
+    """A transfer of a later version's state is kept for that version."""
+    reader.execute("ALTER TYPE transfer_state ADD VALUE 'dissolved'")
+    odd = """
+        INSERT INTO transfers
+        SELECT (jsonb_populate_record(t, jsonb_build_object('id', uuidv7(), 'state', 'dissolved',
+            'part', 9))).*
+        FROM transfers AS t WHERE state = 'void'
+    """
+    reader.execute("SET session_replication_role = replica")
+    reader.execute(odd)
+    again, hour = RecordingBus(), dt.timedelta(hours=1)
+    start = system_clock() - dt.timedelta(minutes=3)
+
+    changefeed.republish(reader, again, since=start, clock=system_clock, deadline=start + hour)
+
+    assert {entry.id for entry in told} == {entry.id for entry in again.taken}
+    assert [code for _, code in rejected(database)] == ["UnknownFact"]
+    reader.execute("DELETE FROM transfers WHERE state = 'dissolved'")

@@ -1,15 +1,15 @@
 """One reader's way through the log, and its judgement of what the bus refuses."""
 
 import datetime as dt
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from paynexus.changefeed import store
 from paynexus.changefeed.backlog import Backlog
-from paynexus.changefeed.facts import UnknownFact, entry_of
+from paynexus.changefeed.facts import UnknownFact, entry_of, unreadable
+from paynexus.changefeed.pairs import Pairs
 from paynexus.changefeed.pgoutput import Begin, Commit, Decoder, Row
 from paynexus.changefeed.port import MAX_BYTES, Bus, Entry, Refusal
 from paynexus.changefeed.replication import Log, lost
@@ -75,8 +75,10 @@ class Feed:
         """Facts come from this log from now on; those not confirmed come once more."""
         self._log = log
         self._decoder = Decoder()
+        self._pairs = Pairs()
         self._backlog = Backlog()
         self._transaction: Begin | None = None
+        self._is_midway = False
         self._row = 0
 
     def turn(self, *, seconds: float = 0) -> bool:
@@ -85,7 +87,11 @@ class Feed:
         Waits so long for something to be there.
         """
         if not self._backlog.is_full:
-            self._receive(seconds=0 if self._backlog else seconds)
+            is_waited_for = self._is_midway or not self._backlog
+            self._receive(seconds=seconds if is_waited_for else 0)
+        if self._is_midway and not self._backlog.is_full:
+            # Its end is on the way: what is told before it would be told again after a crash.
+            return True
         went_well = self._publish()
         self._confirm()
         return went_well
@@ -110,8 +116,9 @@ class Feed:
 
     def tally(self) -> None:
         """One business metric a kind of fact: payment.completed.v1 is PaymentCompleted."""
-        for name, number in self._counts.items():
-            count(name, number)
+        for kind, number in self._counts.items():
+            noun, verb, _version = kind.split(".")
+            count(noun.title() + verb.title(), number)
         self._counts.clear()
 
     def _receive(self, *, seconds: float) -> None:
@@ -122,20 +129,30 @@ class Feed:
                 continue
             match self._decoder.read(message):
                 case Row() as row:
-                    self._add(row)
+                    self._add(self._pairs.add(row))
                 case Begin() as begin:
-                    self._transaction, self._row = begin, 0
+                    self._transaction, self._row, self._is_midway = begin, 0, True
                 case Commit() as commit:
+                    self._is_midway = False
+                    self._add(self._pairs.end())
                     self._backlog.mark(commit.end_lsn)
 
-    def _add(self, row: Row) -> None:
-        """The row's fact is in line; what can't be told or can't be sent is set aside here."""
+    def _add(self, rows: Iterable[Row]) -> None:
+        """The rows' facts are in line; what can't be told or can't be sent is set aside here."""
+        for row in rows:
+            self._row += 1
+            self._tell(row)
+
+    def _tell(self, row: Row) -> None:
         assert self._transaction, "the decoder lets no row pass outside a transaction"  # noqa: S101 - says why
-        self._row += 1
         try:
             entry = entry_of(row)
         except UnknownFact as error:
-            entry = _unreadable(self._transaction, self._row, row)
+            entry = unreadable(
+                row,
+                f"{self._transaction.final_lsn:X}-{self._row}",
+                at=self._transaction.committed_at,
+            )
             self._set_aside(entry, code="UnknownFact", message=str(error))
             return
         if entry.size > MAX_BYTES:
@@ -169,8 +186,7 @@ class Feed:
         self.published += len(taken)
         for entry in taken:
             if entry.source in COUNTED_SOURCES:
-                noun, verb, _version = entry.type.split(".")
-                self._counts[noun.title() + verb.title()] += 1
+                self._counts[entry.type] += 1
 
     def _judge(self, call: Sequence[Entry], refusals: Sequence[Refusal]) -> bool:
         """The first refused fact is set aside for a person; false: it waits for another turn."""
@@ -206,15 +222,3 @@ def require_slot(slot: store.Slot | None, name: str) -> store.Slot:
         count("ChangefeedLost")
         raise ChangefeedLost(lost(name, "dropped" if slot is None else slot.wal_status))
     return slot
-
-
-def _unreadable(transaction: Begin, number: int, row: Row) -> Entry:
-    """A row that no fact could be made of, under a name that is the same at every reading."""
-    return Entry(
-        id=f"{transaction.final_lsn:X}-{number}",
-        source="unknown",
-        type=row.table,
-        object_id="",
-        time=transaction.committed_at,
-        detail=json.dumps(dict(row.values), ensure_ascii=False),
-    )

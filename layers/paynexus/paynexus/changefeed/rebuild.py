@@ -5,9 +5,11 @@ own id and sequence. Consumers drop what they have seen and sort an object's by 
 """
 
 import datetime as dt
+from collections.abc import Iterator
 
 from paynexus.changefeed import store
-from paynexus.changefeed.facts import entry_of
+from paynexus.changefeed.facts import UnknownFact, entry_of, unreadable
+from paynexus.changefeed.pgoutput import Row
 from paynexus.changefeed.port import MAX_BYTES, Bus, Entry, batches
 from paynexus.clock import Clock
 from paynexus.db import Connection, typed_errors
@@ -29,16 +31,28 @@ def republish(
         until = min(reached + WINDOW, end)
         with typed_errors():
             rows = store.facts_between(connection, reached, until)
-        _publish(connection, bus, [entry_of(row) for row in rows], reached)
+        _publish(bus, list(_tellable(connection, rows, at=reached)), reached)
         reached = until
     return reached
 
 
-def _publish(connection: Connection, bus: Bus, entries: list[Entry], reached: dt.datetime) -> None:
-    for entry in entries:
+def _tellable(connection: Connection, rows: list[Row], *, at: dt.datetime) -> Iterator[Entry]:
+    """The rows' facts; what can't be told or can't be sent is set aside."""
+    for row in rows:
+        try:
+            entry = entry_of(row)
+        except UnknownFact as error:
+            entry = unreadable(row, f"{row.table}-{row.values.get('id')}", at=at)
+            store.reject(connection, entry, code="UnknownFact", message=str(error))
+            continue
         if entry.size > MAX_BYTES:
             store.reject(connection, entry, code="TooLarge", message=f"{entry.size} bytes")
-    for batch in batches([entry for entry in entries if entry.size <= MAX_BYTES]):
+            continue
+        yield entry
+
+
+def _publish(bus: Bus, entries: list[Entry], reached: dt.datetime) -> None:
+    for batch in batches(entries):
         if refusals := bus.publish(batch):
             raise BusUnavailable(
                 f"the bus refused {len(refusals)} facts ({refusals[0].code}): "

@@ -123,7 +123,8 @@ def reject(connection: Connection, entry: Entry, *, code: str, message: str) -> 
     connection.execute(SQL_REJECT, values)
 
 
-# Values as text, as the log has them.
+# Values as text, as the log has them; a transfer with what its two entries say, which are found
+# by their key: both have numbers of the microsecond of the booking.
 SQL_FACTS_BETWEEN = """
 SELECT name AS table,
     (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(fact)) AS values
@@ -131,8 +132,22 @@ FROM (
     SELECT 'events' AS name, created_at, sequence, id, to_jsonb(e) AS fact
     FROM events AS e WHERE created_at >= %(start)s AND created_at < %(end)s
     UNION ALL
-    SELECT 'transfers', created_at, sequence, id, to_jsonb(t)
-    FROM transfers AS t WHERE created_at >= %(start)s AND created_at < %(end)s
+    SELECT 'transfers', t.created_at, t.sequence, t.id, to_jsonb(t) || jsonb_strip_nulls(
+        jsonb_build_object(
+            'debit_balance_after', debit.balance_after,
+            'credit_balance_after', credit.balance_after
+        )
+    )
+    FROM transfers AS t
+    LEFT JOIN ledger_entries AS debit ON debit.account_id = t.debit_account_id
+        AND debit.id BETWEEN ledger_entry_id_at(t.created_at)
+        AND ledger_entry_id_at(t.created_at) + 1023
+        AND debit.transfer_id = t.id
+    LEFT JOIN ledger_entries AS credit ON credit.account_id = t.credit_account_id
+        AND credit.id BETWEEN ledger_entry_id_at(t.created_at)
+        AND ledger_entry_id_at(t.created_at) + 1023
+        AND credit.transfer_id = t.id
+    WHERE t.created_at >= %(start)s AND t.created_at < %(end)s
 ) AS facts
 ORDER BY created_at, sequence, id
 """

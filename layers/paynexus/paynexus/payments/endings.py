@@ -1,21 +1,21 @@
-"""What each outcome makes of a payment: status, books, stored answer and event, in one commit."""
+"""What each outcome makes of a payment. Pure: from what is on record to the change it asks for."""
 
-import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from uuid import UUID
 
-from paynexus import idempotency, ids
-from paynexus.changefeed import append_event
-from paynexus.db import Connection
+from paynexus import ids
 from paynexus.errors import NotFound
 from paynexus.gateways.port import Operation, Outcome, Result
-from paynexus.ids import RefundId, TransferId
-from paynexus.ledger import store as ledger
+from paynexus.idempotency import Answer
+from paynexus.ids import TransferId
+from paynexus.ledger.model import Order
 from paynexus.payments.bookings import fee_on, fee_transfer
+from paynexus.payments.changes import Change, Told
 from paynexus.payments.model import (
     CHARGEABLE,
+    Challenge,
     Fact,
     Failure,
     OpenOperation,
@@ -33,87 +33,80 @@ from paynexus.payments.resource import (
     refusal,
     to_answer,
 )
-from paynexus.payments.service import append_payment_event
-from paynexus.payments.store import payments, refunds
-
-type End = Callable[[Connection, Payment, UUID, Result, dt.datetime], str]
 
 BLOCKED = Failure("fraud_blocked", "The payment was blocked by the fraud rules.")
 NOT_AUTHENTICATED = Failure("authentication_failed", "The payer did not pass the challenge.")
 
 
-def end_charge(
-    tx: Connection, payment: Payment, _operation_id: UUID, result: Result, now: dt.datetime
-) -> str:
-    """The charge's outcome is the payment's status; a repeated call changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An operation on a payment, and what came of it at the gateway."""
+
+    payment: Payment
+    operation_id: UUID
+    refund: Refund | None
+    """Of a refund's operation."""
+    result: Result
+
+
+type End = Callable[[Ended], Change | None]
+"""None: nothing is to be changed; another run of the same step did it before."""
+
+
+def end_charge(ended: Ended) -> Change | None:
+    """The charge's outcome is the payment's status."""
+    payment, result = ended.payment, ended.result
     if payment.status not in CHARGEABLE:
-        return str(payment.status)
+        return None
     if result.outcome is Outcome.UNKNOWN:
-        return _lose_sight(tx, payment, now)
-    if result.outcome is not Outcome.APPROVED:
-        return end_refused(tx, payment, _failure(result), now)
-    if payment.capture == "manual":
-        return commit_change(tx, payment.after(Fact.AUTHORIZED), "authorized", now=now)
-    return _capture(tx, payment, payment.money.amount, now)
+        change = _lose_sight(payment)
+    elif result.outcome is not Outcome.APPROVED:
+        change = refused(payment, _failure(result))
+    elif payment.capture == "manual":
+        change = changed(payment.after(Fact.AUTHORIZED), "authorized")
+    else:
+        change = _captured(payment, payment.money.amount)
+    return replace(change, is_charged=True)
 
 
-def end_blocked(tx: Connection, payment: Payment, now: dt.datetime) -> str:
-    """The payment failed before any gateway was asked; a repeated call changes nothing."""
-    if payment.status is not Status.PENDING:
-        return str(payment.status)
-    return end_refused(tx, payment, BLOCKED, now)
+def end_blocked(payment: Payment) -> Change | None:
+    """The payment failed before any gateway was asked."""
+    return refused(payment, BLOCKED) if payment.status is Status.PENDING else None
 
 
-def end_refused(tx: Connection, payment: Payment, failure: Failure, now: dt.datetime) -> str:
-    """The payment FAILED, and its reservation is void."""
-    ledger.void_pending(tx, payment.transfer_id, id=_transfer_id())
-    failed = replace(payment.after(Fact.REFUSED), failure=failure)
-    return commit_change(tx, failed, "failed", now=now)
-
-
-def end_capture(
-    tx: Connection, payment: Payment, operation_id: UUID, result: Result, now: dt.datetime
-) -> str:
+def end_capture(ended: Ended) -> Change | None:
     """An approved capture completes the payment; a refused one leaves it AUTHORIZED."""
-    opened = payment.open_operation
-    if opened is None or opened.id != operation_id:
-        return str(payment.status)
-    if result.outcome is Outcome.APPROVED:
-        return _capture(tx, payment, opened.amount or payment.money.amount, now)
-    return _end_without_effect(tx, payment, opened, result, now)
+    payment, opened = ended.payment, ended.payment.open_operation
+    if opened is None or opened.id != ended.operation_id:
+        return None
+    if ended.result.outcome is Outcome.APPROVED:
+        return _captured(payment, opened.amount or payment.money.amount)
+    return _without_effect(payment, opened, ended.result)
 
 
-def end_cancel(
-    tx: Connection, payment: Payment, operation_id: UUID, result: Result, now: dt.datetime
-) -> str:
+def end_cancel(ended: Ended) -> Change | None:
     """An approved cancel voids the reservation; a refused one leaves the payment AUTHORIZED."""
-    opened = payment.open_operation
-    if opened is None or opened.id != operation_id:
-        return str(payment.status)
-    if result.outcome is Outcome.APPROVED:
-        return end_canceled(tx, payment, now)
-    return _end_without_effect(tx, payment, opened, result, now)
+    payment, opened = ended.payment, ended.payment.open_operation
+    if opened is None or opened.id != ended.operation_id:
+        return None
+    if ended.result.outcome is Outcome.APPROVED:
+        return canceled(payment)
+    return _without_effect(payment, opened, ended.result)
 
 
-def end_canceled(tx: Connection, payment: Payment, now: dt.datetime) -> str:
-    """The payment is CANCELED, and its reservation is void."""
-    ledger.void_pending(tx, payment.transfer_id, id=_transfer_id())
-    return commit_change(tx, payment.after(Fact.CANCELED), "canceled", now=now)
-
-
-def end_refund(
-    tx: Connection, payment: Payment, operation_id: UUID, result: Result, now: dt.datetime
-) -> str:
+def end_refund(ended: Ended) -> Change | None:
     """The refund's outcome is its status; its reservation is posted, void, or still open."""
-    refund = refunds.get(tx, RefundId(operation_id))
+    payment, refund, result = ended.payment, ended.refund, ended.result
     if refund is None:
         raise NotFound("There is no such refund.")
     if refund.status in {RefundStatus.COMPLETED, RefundStatus.FAILED}:
-        return str(refund.status)
+        return None
     if result.outcome is Outcome.UNKNOWN:
-        refunds.update(tx, replace(refund, status=RefundStatus.UNKNOWN), now=now)
-        return str(RefundStatus.UNKNOWN)
-    return _decide_refund(tx, payment, refund, result, now)
+        return Change(payment, refund=replace(refund, status=RefundStatus.UNKNOWN))
+    if result.outcome is Outcome.APPROVED:
+        return _returned(payment, replace(refund, status=RefundStatus.COMPLETED))
+    failed = replace(refund, status=RefundStatus.FAILED, failure=_failure(result))
+    return _refund_ended(_released(payment, refund), failed, _void(refund.transfer_id))
 
 
 END: Mapping[Operation, End] = MappingProxyType(
@@ -126,83 +119,101 @@ END: Mapping[Operation, End] = MappingProxyType(
 )
 
 
-def commit_change(tx: Connection, payment: Payment, event: str, *, now: dt.datetime) -> str:
-    """The changed payment, its event and the answers that wait for it are in this commit."""
-    opened = payment.open_operation
-    settled = payment.status not in {Status.PENDING, Status.UNKNOWN}
-    if settled:
-        payment = replace(payment, open_operation=None)
-    payments.update(tx, payment, now=now)
-    append_payment_event(tx, payment, event)
-    if settled:
-        idempotency.finish(tx, payment.id, answer_for_payment(payment), now=now)
-        if opened is not None:
-            answer = to_answer(OK, payment_resource(payment))
-            idempotency.finish(tx, opened.id, answer, now=now)
-    return str(payment.status)
-
-
-def append_refund_event(tx: Connection, refund: Refund, name: str) -> None:
-    """`refund.<name>.v1` is committed with the fact it describes."""
-    append_event(
-        tx,
-        source="payments.events",
-        type=f"refund.{name}.v1",
-        mode=refund.mode,
-        merchant_id=refund.merchant_id,
-        object_id=ids.text("re", refund.id),
-        data=refund_resource(refund),
+def challenged(payment: Payment) -> Change | None:
+    """The payer is to be checked before the charge; a payment that was is left as it is."""
+    if payment.status is not Status.PENDING or payment.challenge is not Challenge.NONE:
+        return None
+    return changed(
+        replace(payment.after(Fact.CHALLENGED), challenge=Challenge.REQUIRED), "challenged"
     )
 
 
-def _capture(tx: Connection, payment: Payment, amount: int, now: dt.datetime) -> str:
-    ledger.post_pending(tx, payment.transfer_id, id=_transfer_id(), amount=amount)
+def refused(payment: Payment, failure: Failure) -> Change:
+    """The payment FAILED, and its reservation is void."""
+    failed = replace(payment.after(Fact.REFUSED), failure=failure)
+    return changed(failed, "failed", _void(payment.transfer_id))
+
+
+def canceled(payment: Payment) -> Change:
+    """The payment is CANCELED, and its reservation is void."""
+    return changed(payment.after(Fact.CANCELED), "canceled", _void(payment.transfer_id))
+
+
+def changed(payment: Payment, event: str, *orders: Order) -> Change:
+    """The changed payment, with its event and the answers that wait for it."""
+    if payment.status in {Status.PENDING, Status.UNKNOWN}:
+        return Change(payment, orders=orders, told=(_payment_told(payment, event),))
+    settled = replace(payment, open_operation=None)
+    return Change(
+        settled,
+        orders=orders,
+        told=(_payment_told(settled, event),),
+        answers=_answers(settled, payment.open_operation),
+    )
+
+
+def created(payment: Payment) -> Told:
+    """The payment was accepted."""
+    return _payment_told(payment, "created")
+
+
+def refund_told(refund: Refund, event: str) -> Told:
+    """`refund.<event>.v1`."""
+    return Told(f"refund.{event}.v1", ids.text("re", refund.id), refund_resource(refund))
+
+
+def _payment_told(payment: Payment, event: str) -> Told:
+    return Told(f"payment.{event}.v1", ids.text("pay", payment.id), payment_resource(payment))
+
+
+def _answers(payment: Payment, opened: OpenOperation | None) -> dict[UUID, Answer]:
+    for_payment: dict[UUID, Answer] = {payment.id: answer_for_payment(payment)}
+    if opened is None:
+        return for_payment
+    return for_payment | {opened.id: to_answer(OK, payment_resource(payment))}
+
+
+def _captured(payment: Payment, amount: int) -> Change:
     captured = replace(payment.after(Fact.CAPTURED), captured_amount=amount)
     captured = replace(captured, fee_amount=fee_on(captured))
+    orders = [Order.post(payment.transfer_id, id=_transfer_id(), amount=amount)]
     if captured.fee_amount:
-        ledger.post(tx, fee_transfer(captured, _transfer_id()))
-    return commit_change(tx, captured, "completed", now=now)
+        orders.append(Order.single(fee_transfer(captured, _transfer_id())))
+    return changed(captured, "completed", *orders)
 
 
-def _lose_sight(tx: Connection, payment: Payment, now: dt.datetime) -> str:
+def _lose_sight(payment: Payment) -> Change:
     if payment.status is Status.UNKNOWN:
-        payments.update(tx, payment, now=now)
-        return str(payment.status)
-    return commit_change(tx, payment.after(Fact.LOST_SIGHT), "unknown", now=now)
+        return Change(payment)
+    return changed(payment.after(Fact.LOST_SIGHT), "unknown")
 
 
-def _end_without_effect(
-    tx: Connection, payment: Payment, opened: OpenOperation, result: Result, now: dt.datetime
-) -> str:
+def _without_effect(payment: Payment, opened: OpenOperation, result: Result) -> Change:
     if result.outcome is Outcome.UNKNOWN:
-        payments.update(tx, payment, now=now)
-        return str(payment.status)
-    payments.update(tx, replace(payment, open_operation=None), now=now)
-    idempotency.finish(tx, opened.id, refusal(opened.name, _failure(result)), now=now)
-    return str(payment.status)
+        return Change(payment)
+    answer = refusal(opened.name, _failure(result))
+    return Change(replace(payment, open_operation=None), answers={opened.id: answer})
 
 
-def _decide_refund(
-    tx: Connection, payment: Payment, refund: Refund, result: Result, now: dt.datetime
-) -> str:
-    is_returned = result.outcome is Outcome.APPROVED
-    amount = refund.money.amount
-    if is_returned:
-        ledger.post_pending(tx, refund.transfer_id, id=_transfer_id())
-        refund = replace(refund, status=RefundStatus.COMPLETED)
-    else:
-        ledger.void_pending(tx, refund.transfer_id, id=_transfer_id())
-        refund = replace(refund, status=RefundStatus.FAILED, failure=_failure(result))
-    changed = replace(
+def _returned(payment: Payment, refund: Refund) -> Change:
+    back = payment.refunded_amount + refund.money.amount
+    returned = replace(_released(payment, refund), refunded_amount=back)
+    post = Order.post(refund.transfer_id, id=_transfer_id())
+    return _refund_ended(returned, refund, post)
+
+
+def _released(payment: Payment, refund: Refund) -> Payment:
+    return replace(payment, refunding_amount=payment.refunding_amount - refund.money.amount)
+
+
+def _refund_ended(payment: Payment, refund: Refund, order: Order) -> Change:
+    return Change(
         payment,
-        refunding_amount=payment.refunding_amount - amount,
-        refunded_amount=payment.refunded_amount + (amount if is_returned else 0),
+        refund=refund,
+        orders=(order,),
+        told=(refund_told(refund, str(refund.status).lower()),),
+        answers={refund.id: answer_for_refund(refund)},
     )
-    payments.update(tx, changed, now=now)
-    refunds.update(tx, refund, now=now)
-    append_refund_event(tx, refund, "completed" if is_returned else "failed")
-    idempotency.finish(tx, refund.id, answer_for_refund(refund), now=now)
-    return str(refund.status)
 
 
 def _failure(result: Result) -> Failure:
@@ -210,6 +221,10 @@ def _failure(result: Result) -> Failure:
         code = result.code or "gateway_unavailable"
         return Failure(code, result.message or "No gateway could be reached; nothing was charged.")
     return Failure(result.code or "declined", result.message or "The payment was declined.")
+
+
+def _void(pending_id: TransferId) -> Order:
+    return Order.void(pending_id, id=_transfer_id())
 
 
 def _transfer_id() -> TransferId:

@@ -135,6 +135,8 @@ class Payment:
     challenge: Challenge = Challenge.NONE
     failure: Failure | None = None
     open_operation: OpenOperation | None = None
+    version: int = 1
+    """As it was read: one more with each change."""
 
     @property
     def refundable_amount(self) -> int:

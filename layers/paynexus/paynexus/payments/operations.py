@@ -8,17 +8,14 @@ from uuid import UUID
 from paynexus import idempotency, ids
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
-from paynexus.idempotency import Answer, Scope
+from paynexus.idempotency import Answer, Claim, Scope
 from paynexus.ids import MerchantId, PaymentId, RefundId, TransferId
-from paynexus.ledger import store as ledger
+from paynexus.ledger.model import Order
 from paynexus.money import Money
+from paynexus.payments import endings
 from paynexus.payments.bookings import refund_transfer
-from paynexus.payments.endings import (
-    NOT_AUTHENTICATED,
-    append_refund_event,
-    end_canceled,
-    end_refused,
-)
+from paynexus.payments.changes import Change
+from paynexus.payments.deciding import decide
 from paynexus.payments.model import (
     Challenge,
     Fact,
@@ -34,8 +31,9 @@ from paynexus.payments.resource import (
     payment_resource,
     to_answer,
 )
-from paynexus.payments.service import locked_own
-from paynexus.payments.store import payments, refunds
+from paynexus.payments.service import own
+from paynexus.payments.store import commits, payments, refunds
+from paynexus.payments.store.standings import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +59,13 @@ def capture(
     for more than was authorised.
     """
 
-    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+    def begin(payment: Payment, operation_id: UUID) -> Change:
         _require(payment, Status.AUTHORIZED, "captured")
         if amount is not None and not 0 < amount <= payment.money.amount:
             limit = payment.money.amount
             raise InvalidRequest(f"Capture between 1 and {limit} minor units.", param="amount")
         opened = OpenOperation("capture", operation_id, amount or payment.money.amount)
-        payments.update(tx, replace(payment, open_operation=opened), now=now)
+        return Change(replace(payment, open_operation=opened))
 
     return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
 
@@ -80,13 +78,12 @@ def cancel(
     Raises InvalidState unless the payment is AUTHORIZED or CHALLENGED.
     """
 
-    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+    def begin(payment: Payment, operation_id: UUID) -> Change:
         opened = replace(payment, open_operation=OpenOperation("cancel", operation_id))
         if payment.status is Status.CHALLENGED:
-            end_canceled(tx, opened, now)
-            return
+            return endings.canceled(opened)
         _require(payment, Status.AUTHORIZED, "canceled")
-        payments.update(tx, opened, now=now)
+        return Change(opened)
 
     return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
 
@@ -105,15 +102,14 @@ def confirm(
     Raises InvalidState unless the payment is CHALLENGED.
     """
 
-    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+    def begin(payment: Payment, operation_id: UUID) -> Change:
         _require(payment, Status.CHALLENGED, "confirmed")
         opened = replace(payment, open_operation=OpenOperation("confirm", operation_id))
         if not is_authenticated:
             failed = replace(opened, challenge=Challenge.FAILED)
-            end_refused(tx, failed, NOT_AUTHENTICATED, now)
-            return
+            return endings.refused(failed, endings.NOT_AUTHENTICATED)
         passed = replace(opened.after(Fact.AUTHENTICATED), challenge=Challenge.AUTHENTICATED)
-        payments.update(tx, passed, now=now)
+        return Change(passed)
 
     return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
 
@@ -133,14 +129,16 @@ def refund(
     Raises InvalidState unless the payment is COMPLETED, InvalidRequest for more than is left.
     """
 
-    def begin(tx: Connection, payment: Payment, operation_id: UUID) -> None:
+    def begin(payment: Payment, operation_id: UUID) -> Change:
         _require(payment, Status.COMPLETED, "refunded")
         made = _new_refund(payment, RefundId(operation_id), amount, reason, now)
         held = replace(payment, refunding_amount=payment.refunding_amount + made.money.amount)
-        payments.update(tx, held, now=now)
-        refunds.insert(tx, made)
-        ledger.reserve(tx, refund_transfer(payment, made))
-        append_refund_event(tx, made, "created")
+        return Change(
+            held,
+            refund=made,
+            orders=(Order.pending(refund_transfer(payment, made)),),
+            told=(endings.refund_told(made, "created"),),
+        )
 
     return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
 
@@ -182,22 +180,39 @@ def _begin(
     db: Database,
     scope: Scope,
     payment_id: PaymentId,
-    begin: Callable[[Connection, Payment, UUID], None],
+    begin: Callable[[Payment, UUID], Change],
     *,
     fingerprint: bytes,
     now: dt.datetime,
 ) -> Begun:
-    with db.transaction() as tx:
-        # The payment first: a claim must not wait for a payment while others wait for the key.
-        payment = locked_own(tx, payment_id, scope.merchant_id, scope.mode)
-        claimed = idempotency.claim(
-            tx, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now
-        )
-        if claimed.answer is not None:
-            return Begun(claimed.object_id, claimed.answer.replayed())
+    operation_id = ids.new_id()
+    claim = idempotency.claim_values(
+        scope, fingerprint=fingerprint, object_id=operation_id, now=now
+    )
+
+    def act(connection: Connection, standing: Standing) -> Begun:
+        payment = own(standing.payment, scope.merchant_id, scope.mode)
+        change = begin(payment, operation_id)
+        claimed = commits.begin(connection, change, claim, now=now)
         if claimed.is_first:
-            begin(tx, payment, claimed.object_id)
-        return Begun(claimed.object_id, idempotency.answer_of(tx, claimed.object_id))
+            return Begun(operation_id, change.answers.get(operation_id))
+        return _begun_before(claimed)
+
+    try:
+        return decide(db, payment_id, operation_id, act)
+    except (InvalidState, InvalidRequest) as refusal:
+        # What is refused now may have been done before, under the same key.
+        with db.transaction() as tx:
+            claimed = idempotency.claim(
+                tx, scope, fingerprint=fingerprint, object_id=operation_id, now=now
+            )
+            if claimed.is_first:
+                raise refusal from None
+            return _begun_before(claimed)
+
+
+def _begun_before(claimed: Claim) -> Begun:
+    return Begun(claimed.object_id, claimed.answer.replayed() if claimed.answer else None)
 
 
 def _require(payment: Payment, status: Status, participle: str) -> None:

@@ -1,24 +1,26 @@
-"""Taking a payment: accepted in one transaction, then brought to its end by the workflow."""
+"""Taking a payment: accepted in one commit, then brought to its end by the workflow."""
 
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paynexus import idempotency, ids
 from paynexus.cache import Cache
-from paynexus.changefeed import append_event
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, NotFound
-from paynexus.idempotency import Answer, Scope
-from paynexus.ids import MerchantId, PaymentId, QrCodeId, TransferId
-from paynexus.ledger import store as ledger
+from paynexus.idempotency import Answer, Claim, Scope
+from paynexus.ids import MerchantId, PaymentId, TransferId
+from paynexus.ledger.model import Order
 from paynexus.merchants import service as merchants
 from paynexus.merchants.model import FeeSchedule
 from paynexus.money import Money, limit_of
+from paynexus.payments import endings
 from paynexus.payments.bookings import payment_transfer
 from paynexus.payments.model import Customer, Payment, Status
-from paynexus.payments.resource import payment_resource, timestamp
+from paynexus.payments.resource import timestamp
+from paynexus.payments.store import commits
 from paynexus.payments.store import payments as store
 from paynexus.qr import service as qr
 
@@ -65,12 +67,12 @@ def accept(
     require_chargeable(request)
     fees = merchants.fees_of(db, cache, scope.merchant_id, request.money.currency)
     payment = _new_payment(scope, request, fees, now)
-    with db.transaction() as tx:
-        claimed = idempotency.claim(
-            tx, scope, fingerprint=fingerprint, object_id=payment.id, now=now
-        )
-        if claimed.is_first:
-            _open(tx, payment, request, now)
+    claim = idempotency.claim_values(scope, fingerprint=fingerprint, object_id=payment.id, now=now)
+    if request.qr_code is None:
+        with db.statement() as connection:
+            claimed = _open(connection, payment, claim)
+    else:
+        claimed = _spend_and_open(db, scope, payment, request.qr_code, claim)
     answer = claimed.answer.replayed() if claimed.answer else None
     return Accepted(PaymentId(claimed.object_id), answer)
 
@@ -116,29 +118,8 @@ def timeline(
     return [entry | {"at": timestamp(entry["at"])} for entry in history]
 
 
-def append_payment_event(tx: Connection, payment: Payment, name: str) -> None:
-    """`payment.<name>.v1` is committed with the fact it describes."""
-    append_event(
-        tx,
-        source="payments.events",
-        type=f"payment.{name}.v1",
-        mode=payment.mode,
-        merchant_id=payment.merchant_id,
-        object_id=ids.text("pay", payment.id),
-        data=payment_resource(payment),
-    )
-
-
-def locked(tx: Connection, payment_id: PaymentId) -> Payment:
-    """The payment, held by this transaction; NotFound when there is none."""
-    return _required(store.lock(tx, payment_id))
-
-
-def locked_own(
-    tx: Connection, payment_id: PaymentId, merchant_id: MerchantId, mode: str
-) -> Payment:
-    """The merchant's payment, held by this transaction; NotFound for another's."""
-    payment = locked(tx, payment_id)
+def own(payment: Payment, merchant_id: MerchantId, mode: str) -> Payment:
+    """The payment; NotFound for another merchant's, or of the other mode."""
     if (payment.merchant_id, payment.mode) != (merchant_id, mode):
         raise NotFound("There is no such payment.")
     return payment
@@ -175,21 +156,41 @@ def _new_payment(
     )
 
 
-def _open(tx: Connection, payment: Payment, request: PaymentRequest, now: dt.datetime) -> None:
-    if request.qr_code is not None:
-        payment = replace(payment, qr_code_id=_spend(tx, payment, request.qr_code, now))
-    store.insert(tx, payment)
-    ledger.reserve(tx, payment_transfer(payment))
-    append_payment_event(tx, payment, "created")
-
-
-def _spend(tx: Connection, payment: Payment, token: str, now: dt.datetime) -> QrCodeId:
-    return qr.spend(
-        tx,
-        token,
-        merchant_id=payment.merchant_id,
-        mode=payment.mode,
-        money=payment.money,
-        payment_id=payment.id,
-        now=now,
+def _open(
+    connection: Connection,
+    payment: Payment,
+    claim: Mapping[str, object],
+    *,
+    is_claimed: bool = False,
+) -> Claim:
+    return commits.accept(
+        connection,
+        payment,
+        claim,
+        hold=Order.pending(payment_transfer(payment)),
+        told=endings.created(payment),
+        is_claimed=is_claimed,
     )
+
+
+def _spend_and_open(
+    db: Database, scope: Scope, payment: Payment, token: str, claim: Mapping[str, Any]
+) -> Claim:
+    # Only the first spends the code: a repetition finds it spent, and is no refusal.
+    now = payment.created_at
+    with db.transaction() as tx:
+        claimed = idempotency.claim(
+            tx, scope, fingerprint=claim["fingerprint"], object_id=payment.id, now=now
+        )
+        if claimed.is_first:
+            code_id = qr.spend(
+                tx,
+                token,
+                merchant_id=payment.merchant_id,
+                mode=payment.mode,
+                money=payment.money,
+                payment_id=payment.id,
+                now=now,
+            )
+            _open(tx, replace(payment, qr_code_id=code_id), claim, is_claimed=True)
+        return claimed

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -14,12 +14,15 @@ from paynexus.fraud import service as fraud
 from paynexus.fraud.rules import Verdict
 from paynexus.fraud.service import Subject
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
-from paynexus.ids import AttemptId, PaymentId, RefundId
+from paynexus.ids import AttemptId, PaymentId
 from paynexus.money import Money
 from paynexus.payments import endings
-from paynexus.payments.model import CHARGEABLE, Challenge, Fact, Payment, RefundStatus, Status
-from paynexus.payments.service import locked
-from paynexus.payments.store import attempts, payments, refunds
+from paynexus.payments.changes import Change
+from paynexus.payments.deciding import decide
+from paynexus.payments.endings import Ended
+from paynexus.payments.model import CHARGEABLE, Challenge, Payment, RefundStatus
+from paynexus.payments.store import attempts, commits, payments
+from paynexus.payments.store.standings import Standing
 
 REFERENCE_PREFIX = {
     Operation.CHARGE: "chg",
@@ -84,15 +87,17 @@ def call_gateway(
     The first call sends; every later one inquires first, and sends again only under the same
     reference, which the gateway takes once. No transaction is open while the gateway works.
     """
-    prepared = _prepare(db, gateways, step, now=clock())
+    prepared = decide(
+        db,
+        step.payment_id,
+        step.operation_id,
+        lambda connection, standing: _prepare(connection, standing, gateways, step, now=clock()),
+    )
     if isinstance(prepared, Outcome):
         return prepared
     result = _ask(prepared, deadline_seconds)
-    with db.transaction() as tx:
-        locked(tx, step.payment_id)
-        result = _certain(tx, prepared.attempt_id, result)
-        attempts.finish(tx, prepared.attempt_id, result, now=clock())
-    return result.outcome
+    with db.statement() as connection:
+        return attempts.finish(connection, prepared.attempt_id, result, now=clock())
 
 
 def finish(db: Database, step: Step, *, blocked: bool, now: dt.datetime) -> str:
@@ -100,15 +105,33 @@ def finish(db: Database, step: Step, *, blocked: bool, now: dt.datetime) -> str:
 
     Status, books, stored answer and event are one commit. Without an outcome nothing changes.
     """
-    with db.transaction() as tx:
-        payment = locked(tx, step.payment_id)
-        if step.operation is Operation.CHARGE and blocked:
-            return endings.end_blocked(tx, payment, now)
-        attempt = attempts.of_operation(tx, step.operation_id)
-        if attempt is None or attempt.outcome is None:
-            return str(payment.status)
-        result = Result(Outcome(attempt.outcome), code=attempt.code, message=attempt.message)
-        return endings.END[step.operation](tx, payment, step.operation_id, result, now)
+
+    def act(connection: Connection, standing: Standing) -> str:
+        change = _ending(standing, step, blocked=blocked)
+        if change is None:
+            return _status(standing, step)
+        commits.end(connection, change, now=now)
+        return change.status
+
+    return decide(db, step.payment_id, step.operation_id, act)
+
+
+def _ending(standing: Standing, step: Step, *, blocked: bool) -> Change | None:
+    payment, attempt = standing.payment, standing.attempt
+    if step.operation is Operation.CHARGE and blocked:
+        return endings.end_blocked(payment)
+    if attempt is None or attempt.outcome is None:
+        return None
+    result = Result(Outcome(attempt.outcome), code=attempt.code, message=attempt.message)
+    ended = Ended(payment, step.operation_id, standing.refund, result)
+    return endings.END[step.operation](ended)
+
+
+def _status(standing: Standing, step: Step) -> str:
+    is_decided = standing.attempt is not None and standing.attempt.outcome is not None
+    if step.operation is Operation.REFUND and is_decided and standing.refund is not None:
+        return str(standing.refund.status)
+    return str(standing.payment.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,78 +156,66 @@ def _subject(payment: Payment) -> Subject:
 
 
 def _challenge(db: Database, payment_id: PaymentId, now: dt.datetime) -> None:
-    with db.transaction() as tx:
-        payment = locked(tx, payment_id)
-        if payment.status is Status.PENDING and payment.challenge is Challenge.NONE:
-            challenged = replace(payment.after(Fact.CHALLENGED), challenge=Challenge.REQUIRED)
-            endings.commit_change(tx, challenged, "challenged", now=now)
+    def act(connection: Connection, standing: Standing) -> None:
+        change = endings.challenged(standing.payment)
+        if change is not None:
+            commits.end(connection, change, now=now)
+
+    decide(db, payment_id, payment_id, act)
 
 
 def _prepare(
-    db: Database, gateways: Mapping[str, Gateway], step: Step, *, now: dt.datetime
+    connection: Connection,
+    standing: Standing,
+    gateways: Mapping[str, Gateway],
+    step: Step,
+    *,
+    now: dt.datetime,
 ) -> _Call | Outcome:
-    with db.transaction() as tx:
-        payment = locked(tx, step.payment_id)
-        attempt = attempts.of_operation(tx, step.operation_id)
-        if attempt is not None and attempt.outcome not in (None, Outcome.UNKNOWN):
-            return Outcome(attempt.outcome)
-        if attempt is None and not _may_begin(tx, payment, step):
-            return Outcome.NOT_SENT
-        gateway = gateways.get(payment.mode)
-        instruction = _instruction(tx, payment, step)
-        if attempt is not None:
-            if gateway is None:
-                return Outcome.UNKNOWN
-            attempts.call_again(tx, attempt.id)
-            return _Call(attempt.id, gateway, instruction, is_first=False)
-        attempt_id = _record(tx, payment, step, instruction=instruction, gateway=gateway, now=now)
+    payment, attempt = standing.payment, standing.attempt
+    if attempt is not None and attempt.outcome not in (None, Outcome.UNKNOWN):
+        return Outcome(attempt.outcome)
+    if attempt is None and not _may_begin(standing, step):
+        return Outcome.NOT_SENT
+    gateway = gateways.get(payment.mode)
+    instruction = _instruction(standing, step)
+    if attempt is not None:
         if gateway is None:
-            attempts.finish(tx, attempt_id, _no_gateway(payment.mode), now=now)
-            return Outcome.NOT_SENT
-        return _Call(attempt_id, gateway, instruction, is_first=True)
+            return Outcome.UNKNOWN
+        attempts.call_again(connection, attempt.id)
+        return _Call(attempt.id, gateway, instruction, is_first=False)
+    attempt_id = AttemptId(ids.new_id())
+    attempts.insert(
+        connection,
+        attempt_id,
+        payment,
+        step.operation_id,
+        instruction,
+        gateway=gateway.name if gateway else "none",
+        result=None if gateway else _no_gateway(payment.mode),
+        now=now,
+    )
+    if gateway is None:
+        return Outcome.NOT_SENT
+    return _Call(attempt_id, gateway, instruction, is_first=True)
 
 
-def _may_begin(tx: Connection, payment: Payment, step: Step) -> bool:
+def _may_begin(standing: Standing, step: Step) -> bool:
     # A late or repeated run must not begin what has been decided otherwise meanwhile.
     if step.operation is Operation.CHARGE:
-        return payment.status in CHARGEABLE
+        return standing.payment.status in CHARGEABLE
     if step.operation is Operation.REFUND:
-        refund = refunds.get(tx, RefundId(step.operation_id))
-        return refund is not None and refund.status is RefundStatus.PENDING
-    opened = payment.open_operation
+        return standing.refund is not None and standing.refund.status is RefundStatus.PENDING
+    opened = standing.payment.open_operation
     return opened is not None and opened.id == step.operation_id
 
 
-def _record(
-    tx: Connection,
-    payment: Payment,
-    step: Step,
-    *,
-    instruction: Instruction,
-    gateway: Gateway | None,
-    now: dt.datetime,
-) -> AttemptId:
-    attempt_id = AttemptId(ids.new_id())
-    attempts.insert(
-        tx,
-        attempt_id=attempt_id,
-        payment_id=payment.id,
-        operation=step.operation,
-        operation_id=step.operation_id,
-        gateway=gateway.name if gateway else "none",
-        reference=instruction.reference,
-        money=instruction.money,
-        now=now,
-    )
-    return attempt_id
-
-
-def _instruction(tx: Connection, payment: Payment, step: Step) -> Instruction:
-    is_charge = step.operation is Operation.CHARGE
+def _instruction(standing: Standing, step: Step) -> Instruction:
+    payment, is_charge = standing.payment, step.operation is Operation.CHARGE
     return Instruction(
         operation=step.operation,
         reference=_reference(step.operation, step.operation_id),
-        money=_money(tx, payment, step),
+        money=_money(standing, step),
         payment_method=payment.payment_method if is_charge else None,
         capture=payment.capture == "automatic",
         original_reference=None if is_charge else _reference(Operation.CHARGE, payment.id),
@@ -216,9 +227,9 @@ def _reference(operation: Operation, operation_id: UUID) -> str:
     return ids.text(REFERENCE_PREFIX[operation], operation_id)
 
 
-def _money(tx: Connection, payment: Payment, step: Step) -> Money:
+def _money(standing: Standing, step: Step) -> Money:
+    payment, refund = standing.payment, standing.refund
     if step.operation is Operation.REFUND:
-        refund = refunds.get(tx, RefundId(step.operation_id))
         return refund.money if refund else payment.money
     opened = payment.open_operation
     if step.operation is Operation.CAPTURE and opened and opened.amount:
@@ -234,14 +245,6 @@ def _ask(call: _Call, deadline_seconds: float) -> Result:
     if found is not None:
         return found
     return gateway.send(instruction, deadline_seconds=deadline_seconds / 2)
-
-
-def _certain(tx: Connection, attempt_id: UUID, result: Result) -> Result:
-    # A call that never left speaks for itself: another one under the same reference, made
-    # before it or at the same time by somebody else, may have arrived or may still do so.
-    if result.outcome is Outcome.NOT_SENT and not attempts.is_only_call(tx, attempt_id):
-        return replace(result, outcome=Outcome.UNKNOWN)
-    return result
 
 
 def _no_gateway(mode: str) -> Result:

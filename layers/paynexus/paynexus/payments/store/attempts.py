@@ -4,108 +4,112 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
-from paynexus.gateways.port import Result
-from paynexus.ids import AttemptId, PaymentId
-from paynexus.money import Money
+from paynexus.errors import ChangedMeanwhile
+from paynexus.gateways.port import Instruction, Outcome, Result
+from paynexus.ids import AttemptId
+from paynexus.payments.model import Payment
 
+# The payment's lock and version: what is decided meanwhile must not be charged all the same.
 SQL_INSERT = """
 INSERT INTO attempts (
     id, payment_id, operation, operation_id, number, gateway, reference, amount, currency,
-    created_at
-) VALUES (
-    %(id)s, %(payment_id)s, %(operation)s, %(operation_id)s, 1, %(gateway)s, %(reference)s,
-    %(amount)s, %(currency)s, %(now)s
+    created_at, outcome, code, message, finished_at
 )
+SELECT %(id)s, id, %(operation)s, %(operation_id)s, 1, %(gateway)s, %(reference)s,
+    %(amount)s, %(currency)s, %(now)s, %(outcome)s, %(code)s, %(message)s, %(finished_at)s
+FROM transactions WHERE id = %(payment_id)s AND version = %(version)s FOR UPDATE
+ON CONFLICT (operation_id, number) DO NOTHING
 """
-SQL_OF_OPERATION = """
-SELECT id, operation, gateway, reference, amount, currency, outcome, code, message
-FROM attempts WHERE operation_id = %s ORDER BY number DESC LIMIT 1
+SQL_CALL_AGAIN = """
+UPDATE attempts SET calls = calls + 1
+WHERE id = %s AND (outcome IS NULL OR outcome = 'UNKNOWN')
 """
-SQL_CALL_AGAIN = "UPDATE attempts SET calls = calls + 1 WHERE id = %s"
-SQL_CALLS = "SELECT calls FROM attempts WHERE id = %s"
+# A call that never left speaks for itself: another one under the same reference, made before
+# it or at the same time by somebody else, may have arrived or may still do so.
 SQL_FINISH = """
 UPDATE attempts SET
-    outcome = %(outcome)s, gateway_reference = %(gateway_reference)s, code = %(code)s,
-    message = %(message)s, response = %(response)s, finished_at = %(now)s
+    outcome = CASE WHEN %(outcome)s = 'NOT_SENT' AND calls > 1 THEN 'UNKNOWN'
+        ELSE %(outcome)s END,
+    gateway_reference = %(gateway_reference)s, code = %(code)s, message = %(message)s,
+    response = %(response)s, finished_at = %(now)s
 WHERE id = %(id)s AND (outcome IS NULL OR outcome = 'UNKNOWN')
+RETURNING outcome
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to one gateway; `reference` is ours and the gateway's idempotency key."""
+    """One call to one gateway, or several under one reference, and what is known of it."""
 
     id: UUID
-    operation: str
-    gateway: str
-    reference: str
-    amount: int
-    currency: str
     outcome: str | None
     code: str | None
     message: str | None
 
 
 def insert(
-    tx: Connection,
-    *,
+    connection: Connection,
     attempt_id: AttemptId,
-    payment_id: PaymentId,
-    operation: str,
+    payment: Payment,
     operation_id: UUID,
+    instruction: Instruction,
+    *,
     gateway: str,
-    reference: str,
-    money: Money,
+    result: Result | None,
     now: dt.datetime,
 ) -> None:
-    """The call is on record before it is made."""
-    tx.execute(
-        SQL_INSERT,
-        {
-            "id": attempt_id,
-            "payment_id": payment_id,
-            "operation": operation,
-            "operation_id": operation_id,
-            "gateway": gateway,
-            "reference": reference,
-            "amount": money.amount,
-            "currency": money.currency,
-            "now": now,
-        },
-    )
+    """The call is on record before it is made; with a `result`, it never will be.
+
+    Raises ChangedMeanwhile when the payment is no longer what was decided about, or somebody
+    else has begun the operation.
+    """
+    values = {
+        "id": attempt_id,
+        "payment_id": payment.id,
+        "version": payment.version,
+        "operation": instruction.operation,
+        "operation_id": operation_id,
+        "gateway": gateway,
+        "reference": instruction.reference,
+        "amount": instruction.money.amount,
+        "currency": instruction.money.currency,
+        "now": now,
+        "outcome": result and result.outcome,
+        "code": result and result.code,
+        "message": result and result.message,
+        "finished_at": result and now,
+    }
+    _require_one(connection.execute(SQL_INSERT, values).rowcount)
 
 
-def of_operation(connection: Connection, operation_id: UUID) -> Attempt | None:
-    """The operation's latest attempt."""
-    with connection.cursor(row_factory=class_row(Attempt)) as cursor:
-        return cursor.execute(SQL_OF_OPERATION, (operation_id,)).fetchone()
+def call_again(connection: Connection, attempt_id: UUID) -> None:
+    """One more call under the attempt's reference is on record before it is made.
+
+    Raises ChangedMeanwhile when what became of the earlier ones is known by now.
+    """
+    _require_one(connection.execute(SQL_CALL_AGAIN, (attempt_id,)).rowcount)
 
 
-def call_again(tx: Connection, attempt_id: UUID) -> None:
-    """One more call under the attempt's reference is on record before it is made."""
-    tx.execute(SQL_CALL_AGAIN, (attempt_id,))
+def finish(
+    connection: Connection, attempt_id: UUID, result: Result, *, now: dt.datetime
+) -> Outcome:
+    """The attempt has the outcome that the result is proof of, unless it had a certain one."""
+    values = {
+        "id": attempt_id,
+        "outcome": result.outcome,
+        "gateway_reference": result.gateway_reference,
+        "code": result.code,
+        "message": result.message,
+        "response": Jsonb(result.response),
+        "now": now,
+    }
+    row = connection.execute(SQL_FINISH, values).fetchone()
+    return Outcome(row[0]) if row else result.outcome
 
 
-def is_only_call(tx: Connection, attempt_id: UUID) -> bool:
-    """Whether no second call under the attempt's reference was ever begun."""
-    return tx.execute(SQL_CALLS, (attempt_id,)).fetchone() == (1,)
-
-
-def finish(tx: Connection, attempt_id: UUID, result: Result, *, now: dt.datetime) -> None:
-    """The attempt has this outcome, unless it had a certain one before."""
-    tx.execute(
-        SQL_FINISH,
-        {
-            "id": attempt_id,
-            "outcome": result.outcome,
-            "gateway_reference": result.gateway_reference,
-            "code": result.code,
-            "message": result.message,
-            "response": Jsonb(result.response),
-            "now": now,
-        },
-    )
+def _require_one(rows: int) -> None:
+    if rows != 1:
+        raise ChangedMeanwhile("Another run of the same step was quicker.")

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, PaymentId, QrCodeId, TransferId
@@ -19,35 +18,6 @@ from paynexus.payments.model import (
     Status,
 )
 
-SQL_INSERT = """
-INSERT INTO transactions (
-    id, merchant_id, mode, amount, currency, status, capture, payment_method, fingerprint,
-    fee_basis_points, fee_fixed_minor, transfer_id, reference, description, metadata,
-    qr_code_id, idempotency_key, created_at, updated_at
-) VALUES (
-    %(id)s, %(merchant_id)s, %(mode)s, %(amount)s, %(currency)s, %(status)s, %(capture)s,
-    %(payment_method)s, %(fingerprint)s, %(fee_basis_points)s, %(fee_fixed_minor)s,
-    %(transfer_id)s, %(reference)s, %(description)s, %(metadata)s, %(qr_code_id)s,
-    %(idempotency_key)s, %(now)s, %(now)s
-)
-"""
-SQL_INSERT_CUSTOMER = """
-INSERT INTO payment_customers (payment_id, customer_id, email, country) VALUES (%s, %s, %s, %s)
-"""
-SQL_UPDATE = """
-UPDATE transactions SET
-    status = %(status)s, captured_amount = %(captured_amount)s,
-    refunded_amount = %(refunded_amount)s, refunding_amount = %(refunding_amount)s,
-    fee_amount = %(fee_amount)s, challenge = %(challenge)s, failure_code = %(failure_code)s,
-    failure_message = %(failure_message)s, open_operation = %(open_operation)s,
-    open_operation_id = %(open_operation_id)s,
-    open_operation_amount = %(open_operation_amount)s,
-    gateway_response = (
-        SELECT response FROM attempts WHERE operation_id = %(id)s ORDER BY number DESC LIMIT 1
-    ),
-    updated_at = %(now)s
-WHERE id = %(id)s
-"""
 SQL_SELECT = """
 SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country
 FROM transactions AS t
@@ -55,7 +25,7 @@ LEFT JOIN payment_customers AS c ON c.payment_id = t.id
 """
 SQL_FIND = SQL_SELECT + "WHERE t.id = %s AND t.merchant_id = %s AND t.mode = %s"
 SQL_GET = SQL_SELECT + "WHERE t.id = %s"
-SQL_LOCK = SQL_SELECT + "WHERE t.id = %s FOR UPDATE OF t"
+SQL_LOCK = "SELECT FROM transactions WHERE id = %s FOR UPDATE"
 SQL_LIST = (
     SQL_SELECT
     + """
@@ -65,15 +35,19 @@ ORDER BY t.id DESC
 LIMIT %(limit)s
 """
 )
+# Whatever is not decided holds money: the open holds are few, and indexed anyway.
 SQL_TAKE_UP = """
 UPDATE transactions SET updated_at = %(now)s
 WHERE id IN (
-    SELECT id FROM transactions
-    WHERE (status IN ('PENDING', 'UNKNOWN') OR open_operation IS NOT NULL)
-        AND updated_at < %(before)s
-    ORDER BY updated_at
+    SELECT p.id
+    FROM open_holds AS h
+    INNER JOIN transfers AS t ON t.id = h.transfer_id
+    INNER JOIN transactions AS p ON p.id = t.transaction_id AND p.transfer_id = t.id
+    WHERE (p.status IN ('PENDING', 'UNKNOWN') OR p.open_operation IS NOT NULL)
+        AND p.updated_at < %(before)s
+    ORDER BY p.updated_at
     LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF p SKIP LOCKED
 )
 RETURNING id, open_operation, open_operation_id
 """
@@ -96,59 +70,6 @@ ORDER BY 1
 """
 
 
-def insert(tx: Connection, payment: Payment) -> None:
-    """The payment exists, its customer's data apart from it."""
-    tx.execute(
-        SQL_INSERT,
-        {
-            "id": payment.id,
-            "merchant_id": payment.merchant_id,
-            "mode": payment.mode,
-            "amount": payment.money.amount,
-            "currency": payment.money.currency,
-            "status": payment.status,
-            "capture": payment.capture,
-            "payment_method": payment.payment_method,
-            "fingerprint": payment.fingerprint,
-            "fee_basis_points": payment.fee_basis_points,
-            "fee_fixed_minor": payment.fee_fixed_minor,
-            "transfer_id": payment.transfer_id,
-            "reference": payment.reference,
-            "description": payment.description,
-            "metadata": Jsonb(payment.metadata),
-            "qr_code_id": payment.qr_code_id,
-            "idempotency_key": payment.idempotency_key,
-            "now": payment.created_at,
-        },
-    )
-    if payment.customer is not None:
-        who = payment.customer
-        tx.execute(SQL_INSERT_CUSTOMER, (payment.id, who.id, who.email, who.country))
-
-
-def update(tx: Connection, payment: Payment, *, now: dt.datetime) -> None:
-    """What may change of a payment is as `payment`, and the attempt of its charge, say."""
-    operation = payment.open_operation
-    tx.execute(
-        SQL_UPDATE,
-        {
-            "id": payment.id,
-            "status": payment.status,
-            "captured_amount": payment.captured_amount,
-            "refunded_amount": payment.refunded_amount,
-            "refunding_amount": payment.refunding_amount,
-            "fee_amount": payment.fee_amount,
-            "challenge": payment.challenge,
-            "failure_code": payment.failure.code if payment.failure else None,
-            "failure_message": payment.failure.message if payment.failure else None,
-            "open_operation": operation.name if operation else None,
-            "open_operation_id": operation.id if operation else None,
-            "open_operation_amount": operation.amount if operation else None,
-            "now": now,
-        },
-    )
-
-
 def find(
     connection: Connection, payment_id: PaymentId, merchant_id: MerchantId, mode: str
 ) -> Payment | None:
@@ -161,9 +82,9 @@ def get(connection: Connection, payment_id: PaymentId) -> Payment | None:
     return _one(connection, SQL_GET, (payment_id,))
 
 
-def lock(tx: Connection, payment_id: PaymentId) -> Payment | None:
-    """The payment, held by this transaction until it ends."""
-    return _one(tx, SQL_LOCK, (payment_id,))
+def lock(tx: Connection, payment_id: PaymentId) -> None:
+    """The payment, if there is one, is held by this transaction until it ends."""
+    tx.execute(SQL_LOCK, (payment_id,))
 
 
 def page(
@@ -177,7 +98,7 @@ def page(
     """The merchant's payments, newest first, older than `before`."""
     values = {"merchant_id": merchant_id, "mode": mode, "limit": limit, "before": before}
     with connection.cursor(row_factory=dict_row) as cursor:
-        return [_payment(row) for row in cursor.execute(SQL_LIST, values)]
+        return [from_row(row) for row in cursor.execute(SQL_LIST, values)]
 
 
 def take_up(
@@ -198,10 +119,11 @@ def history(connection: Connection, payment_id: PaymentId, object_id: str) -> li
 def _one(connection: Connection, query: str, values: tuple[object, ...]) -> Payment | None:
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query.encode(), values).fetchone()
-    return _payment(row) if row else None
+    return from_row(row) if row else None
 
 
-def _payment(row: dict[str, Any]) -> Payment:
+def from_row(row: dict[str, Any]) -> Payment:
+    """The payment that the row holds, its customer beside it."""
     return Payment(
         id=PaymentId(row["id"]),
         merchant_id=MerchantId(row["merchant_id"]),
@@ -228,6 +150,7 @@ def _payment(row: dict[str, Any]) -> Payment:
         challenge=Challenge(row["challenge"]),
         failure=_failure(row),
         open_operation=_open_operation(row),
+        version=row["version"],
     )
 
 

@@ -10,19 +10,6 @@ from paynexus.ids import MerchantId, PaymentId, RefundId, TransferId
 from paynexus.money import Money
 from paynexus.payments.model import Failure, Refund, RefundStatus
 
-SQL_INSERT = """
-INSERT INTO refunds (
-    id, payment_id, merchant_id, mode, amount, currency, status, reason, transfer_id,
-    created_at, updated_at
-) VALUES (
-    %(id)s, %(payment_id)s, %(merchant_id)s, %(mode)s, %(amount)s, %(currency)s, %(status)s,
-    %(reason)s, %(transfer_id)s, %(now)s, %(now)s
-)
-"""
-SQL_UPDATE = """
-UPDATE refunds SET status = %s, failure_code = %s, failure_message = %s, updated_at = %s
-WHERE id = %s
-"""
 SQL_GET = "SELECT * FROM refunds WHERE id = %s"
 SQL_FIND = "SELECT * FROM refunds WHERE id = %s AND merchant_id = %s AND mode = %s"
 SQL_TAKE_UP = """
@@ -36,32 +23,6 @@ WHERE id IN (
 )
 RETURNING id, payment_id
 """
-
-
-def insert(tx: Connection, refund: Refund) -> None:
-    """The refund exists."""
-    tx.execute(
-        SQL_INSERT,
-        {
-            "id": refund.id,
-            "payment_id": refund.payment_id,
-            "merchant_id": refund.merchant_id,
-            "mode": refund.mode,
-            "amount": refund.money.amount,
-            "currency": refund.money.currency,
-            "status": refund.status,
-            "reason": refund.reason,
-            "transfer_id": refund.transfer_id,
-            "now": refund.created_at,
-        },
-    )
-
-
-def update(tx: Connection, refund: Refund, *, now: dt.datetime) -> None:
-    """The refund's status and failure are as `refund` says."""
-    failure = refund.failure
-    values = (failure.code, failure.message) if failure else (None, None)
-    tx.execute(SQL_UPDATE, (refund.status, *values, now, refund.id))
 
 
 def get(connection: Connection, refund_id: RefundId) -> Refund | None:
@@ -87,10 +48,11 @@ def take_up(
 def _one(connection: Connection, query: str, values: tuple[object, ...]) -> Refund | None:
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query.encode(), values).fetchone()
-    return _refund(row) if row else None
+    return from_row(row) if row else None
 
 
-def _refund(row: dict[str, Any]) -> Refund:
+def from_row(row: dict[str, Any]) -> Refund:
+    """The refund that the row holds."""
     code = row["failure_code"]
     return Refund(
         id=RefundId(row["id"]),

@@ -1,177 +1,21 @@
-"""The facts we publish: one envelope, one data model per fact, one believable sample of each.
-
-A released version never changes; a fact that must change gets a new version beside the old.
-`events/schemas` and `events/samples` are generated from here by `tools.export_schemas`.
-"""
+"""Every fact we publish: its topic, its data model and one believable sample."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from pydantic import BaseModel, create_model
 
-_BASE32 = "[0-9a-hjkmnp-tv-z]{26}"
-
-type Topic = Literal["payments.events", "ledger.changes", "settlements.events", "fraud.alerts"]
-type Mode = Literal["test", "live"]
-type Moment = Annotated[
-    str,
-    Field(
-        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)$",
-        json_schema_extra={"format": "date-time"},
-    ),
-]
-type Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
-type EventText = Annotated[str, Field(pattern=f"^evt_{_BASE32}$")]
-type MerchantText = Annotated[str, Field(pattern=f"^mer_{_BASE32}$")]
-type PaymentText = Annotated[str, Field(pattern=f"^pay_{_BASE32}$")]
-type RefundText = Annotated[str, Field(pattern=f"^re_{_BASE32}$")]
-type TransferText = Annotated[str, Field(pattern=f"^tr_{_BASE32}$")]
-type AccountText = Annotated[str, Field(pattern=f"^acc_{_BASE32}$")]
-type SettlementText = Annotated[str, Field(pattern=f"^set_{_BASE32}$")]
-type DecisionText = Annotated[str, Field(pattern=f"^frd_{_BASE32}$")]
-type ObjectText = Annotated[str, Field(pattern=f"^[a-z]+_{_BASE32}$")]
-type QrCodeText = Annotated[str, Field(pattern=f"^qr_{_BASE32}$")]
-
-
-class _Strict(BaseModel):
-    """Nothing is coerced and nothing unknown passes: what is published is what is written here."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Amount(_Strict):
-    """Money in minor units."""
-
-    amount: int
-    currency: Currency
-
-
-class Failure(_Strict):
-    """Why something did not come about."""
-
-    code: str
-    message: str | None = None
-
-
-class Customer(_Strict):
-    """Who pays, as the merchant names them: events outlive the erasure of anything more."""
-
-    id: str | None
-
-
-class NextAction(BaseModel):
-    """What the payer has to do next; each type has members of its own."""
-
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
-
-    type: str
-
-
-class PaymentData(_Strict):
-    """A payment as it was right after the fact."""
-
-    id: PaymentText
-    object: Literal["payment"]
-    status: Literal[
-        "PENDING", "CHALLENGED", "AUTHORIZED", "UNKNOWN", "COMPLETED", "FAILED", "CANCELED"
-    ]
-    amount: Amount
-    captured: Amount
-    refunded: Amount
-    fee: Amount
-    capture: Literal["automatic", "manual"]
-    payment_method: str
-    reference: str | None
-    description: str | None
-    customer: Customer | None
-    qr_code: QrCodeText | None
-    failure: Failure | None
-    next_action: NextAction | None
-    metadata: dict[str, str]
-    mode: Mode
-    created: Moment
-
-
-class RefundData(_Strict):
-    """A refund as it was right after the fact."""
-
-    id: RefundText
-    object: Literal["refund"]
-    payment: PaymentText
-    status: Literal["PENDING", "UNKNOWN", "COMPLETED", "FAILED"]
-    amount: Amount
-    reason: str | None
-    failure: Failure | None
-    mode: Mode
-    created: Moment
-
-
-class TransferData(_Strict):
-    """One movement in the books, or a step of one.
-
-    `cause` is the object it was made for; `payment` the payment it belongs to, if any.
-    """
-
-    transfer: TransferText
-    kind: Literal["payment", "fee", "refund", "payout", "payout_paid", "payout_returned"]
-    payment: PaymentText | None
-    cause: ObjectText
-    debit_account: AccountText
-    credit_account: AccountText
-    amount: Annotated[int, Field(gt=0)]
-    currency: Currency
-
-
-class SettlementData(_Strict):
-    """A settlement as it was right after the fact."""
-
-    id: SettlementText
-    object: Literal["settlement"]
-    status: Literal["INSTRUCTED", "ACCEPTED", "PAID", "FAILED"]
-    amount: Amount
-    mode: Mode
-    cutoff: Moment
-    bank_reference: str
-    failure: Failure | None
-    created: Moment
-    processed: Moment | None
-
-
-class Reason(_Strict):
-    """One rule that spoke against a payment; docs/fraud.md lists the codes."""
-
-    code: str
-    verdict: Literal["CHALLENGE", "BLOCK"]
-    detail: str
-
-
-class FraudDecisionData(_Strict):
-    """What was decided about a payment before it was charged, and every reason for it."""
-
-    id: DecisionText
-    object: Literal["fraud_decision"]
-    payment: PaymentText
-    verdict: Literal["CHALLENGE", "BLOCK"]
-    reasons: Annotated[tuple[Reason, ...], Field(min_length=1, strict=False)]
-    amount: Amount
-    mode: Mode
-    created: Moment
-
-
-class Envelope(_Strict):
-    """What surrounds every fact. `sequence` grows by one per object, from 1 on."""
-
-    id: EventText
-    type: str
-    created: Moment
-    mode: Mode
-    merchant_id: MerchantText | None
-    object_id: ObjectText
-    sequence: Annotated[int, Field(ge=1)]
-    data: dict[str, JsonValue]
+from paynexus.events.data import (
+    Envelope,
+    FraudDecisionData,
+    PaymentData,
+    RefundData,
+    SettlementData,
+    TransferData,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +88,24 @@ def _refund(kind: str, sequence: int, status: str, failure: object = None) -> Fa
     return Fact("payments.events", RefundData, _sample(kind, f"re_{_ID}", sequence, data))
 
 
-def _transfer(kind: str, sequence: int) -> Fact:
+def _transfer(kind: str, sequence: int, debit: int, credit: int, *, released: int = 0) -> Fact:
     data = {
         "transfer": f"tr_{_ID}",
         "kind": "payment",
         "payment": f"pay_{_ID}",
         "cause": f"pay_{_ID}",
+        "reverses": None,
         "debit_account": "acc_01jd3x8k5v7wqs2r9h4mc6t0nf",
         "credit_account": "acc_01jd3x8k5v7wqs2r9h4mc6t0ng",
         "amount": 1250,
+        "released": released,
         "currency": "EUR",
+        "final": kind != "transfer.pending.v1",
+        "effective": _CREATED,
+        "debit_slot": 11,
+        "debit_balance_after": debit,
+        "credit_slot": 0,
+        "credit_balance_after": credit,
     }
     return Fact("ledger.changes", TransferData, _sample(kind, f"tr_{_ID}", sequence, data))
 
@@ -306,9 +158,10 @@ _FACTS = (
     _refund("refund.created.v1", 1, "PENDING"),
     _refund("refund.completed.v1", 2, "COMPLETED"),
     _refund("refund.failed.v1", 2, "FAILED", {"code": "refund_declined", "message": None}),
-    _transfer("transfer.pending.v1", 1),
-    _transfer("transfer.posted.v1", 2),
-    _transfer("transfer.voided.v1", 2),
+    _transfer("transfer.pending.v1", 1, 1250, -3700),
+    _transfer("transfer.posted.v1", 2, 71250, -98155, released=1250),
+    _transfer("transfer.voided.v1", 2, 0, -2450, released=1250),
+    _transfer("transfer.expired.v1", 2, 0, -2450, released=1250),
     _settlement("settlement.instructed.v1", 1, "INSTRUCTED"),
     _settlement("settlement.paid.v1", 2, "PAID", processed=_CREATED),
     _settlement("settlement.failed.v1", 2, "FAILED", failure={"code": "AC04"}, processed=_CREATED),

@@ -1,0 +1,196 @@
+"""What each kind of fact says: the envelope and a data model per subject, strict to the letter."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+_BASE32 = "[0-9a-hjkmnp-tv-z]{26}"
+
+type Topic = Literal["payments.events", "ledger.changes", "settlements.events", "fraud.alerts"]
+type Mode = Literal["test", "live"]
+type Moment = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)$",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+type Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+type EventText = Annotated[str, Field(pattern=f"^evt_{_BASE32}$")]
+type MerchantText = Annotated[str, Field(pattern=f"^mer_{_BASE32}$")]
+type PaymentText = Annotated[str, Field(pattern=f"^pay_{_BASE32}$")]
+type RefundText = Annotated[str, Field(pattern=f"^re_{_BASE32}$")]
+type TransferText = Annotated[str, Field(pattern=f"^tr_{_BASE32}$")]
+type AccountText = Annotated[str, Field(pattern=f"^acc_{_BASE32}$")]
+type SettlementText = Annotated[str, Field(pattern=f"^set_{_BASE32}$")]
+type DecisionText = Annotated[str, Field(pattern=f"^frd_{_BASE32}$")]
+type ObjectText = Annotated[str, Field(pattern=f"^[a-z]+_{_BASE32}$")]
+type QrCodeText = Annotated[str, Field(pattern=f"^qr_{_BASE32}$")]
+
+
+class _Strict(BaseModel):
+    """Nothing is coerced and nothing unknown passes: what is published is what is written here."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Amount(_Strict):
+    """Money in minor units."""
+
+    amount: int
+    currency: Currency
+
+
+class Failure(_Strict):
+    """Why something did not come about."""
+
+    code: str
+    message: str | None = None
+
+
+class Customer(_Strict):
+    """Who pays, as the merchant names them: events outlive the erasure of anything more."""
+
+    id: str | None
+
+
+class NextAction(BaseModel):
+    """What the payer has to do next; each type has members of its own."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    type: str
+
+
+class PaymentData(_Strict):
+    """A payment as it was right after the fact."""
+
+    id: PaymentText
+    object: Literal["payment"]
+    status: Literal[
+        "PENDING", "CHALLENGED", "AUTHORIZED", "UNKNOWN", "COMPLETED", "FAILED", "CANCELED"
+    ]
+    amount: Amount
+    captured: Amount
+    refunded: Amount
+    fee: Amount
+    capture: Literal["automatic", "manual"]
+    payment_method: str
+    reference: str | None
+    description: str | None
+    customer: Customer | None
+    qr_code: QrCodeText | None
+    failure: Failure | None
+    next_action: NextAction | None
+    metadata: dict[str, str]
+    mode: Mode
+    created: Moment
+
+
+class RefundData(_Strict):
+    """A refund as it was right after the fact."""
+
+    id: RefundText
+    object: Literal["refund"]
+    payment: PaymentText
+    status: Literal["PENDING", "UNKNOWN", "COMPLETED", "FAILED"]
+    amount: Amount
+    reason: str | None
+    failure: Failure | None
+    mode: Mode
+    created: Moment
+
+
+class TransferData(_Strict):
+    """One movement in the books, or a step of one.
+
+    `cause` is the object it was made for; `payment` the payment it belongs to, if any. `amount`
+    moves, or, of a void or an expiry, doesn't after all; `released` is what this step took out
+    of the pending balances. Until a step is `final`, the rest stays there.
+
+    Balances are debits less credits right after this step: posted ones of a posted transfer,
+    pending ones of any other. They are those of one slot of the account. An account with a
+    single slot, as a merchant's is unless it was spread, has no other; else its balance is the
+    sum over its slots.
+    """
+
+    transfer: TransferText
+    kind: Literal[
+        "payment",
+        "fee",
+        "refund",
+        "payout",
+        "payout_paid",
+        "payout_returned",
+        "gateway_cost",
+        "dispute",
+        "dispute_won",
+        "reserve_hold",
+        "reserve_release",
+        "adjustment",
+        "import",
+        "reversal",
+    ]
+    payment: PaymentText | None
+    cause: ObjectText
+    reverses: TransferText | None
+    debit_account: AccountText
+    credit_account: AccountText
+    amount: Annotated[int, Field(gt=0)]
+    released: Annotated[int, Field(ge=0)]
+    currency: Currency
+    final: bool
+    effective: Moment
+    debit_slot: Annotated[int, Field(ge=0)]
+    debit_balance_after: int
+    credit_slot: Annotated[int, Field(ge=0)]
+    credit_balance_after: int
+
+
+class SettlementData(_Strict):
+    """A settlement as it was right after the fact."""
+
+    id: SettlementText
+    object: Literal["settlement"]
+    status: Literal["INSTRUCTED", "ACCEPTED", "PAID", "FAILED"]
+    amount: Amount
+    mode: Mode
+    cutoff: Moment
+    bank_reference: str
+    failure: Failure | None
+    created: Moment
+    processed: Moment | None
+
+
+class Reason(_Strict):
+    """One rule that spoke against a payment; docs/fraud.md lists the codes."""
+
+    code: str
+    verdict: Literal["CHALLENGE", "BLOCK"]
+    detail: str
+
+
+class FraudDecisionData(_Strict):
+    """What was decided about a payment before it was charged, and every reason for it."""
+
+    id: DecisionText
+    object: Literal["fraud_decision"]
+    payment: PaymentText
+    verdict: Literal["CHALLENGE", "BLOCK"]
+    reasons: Annotated[tuple[Reason, ...], Field(min_length=1, strict=False)]
+    amount: Amount
+    mode: Mode
+    created: Moment
+
+
+class Envelope(_Strict):
+    """What surrounds every fact. `sequence` grows by one per object, from 1 on."""
+
+    id: EventText
+    type: str
+    created: Moment
+    mode: Mode
+    merchant_id: MerchantText | None
+    object_id: ObjectText
+    sequence: Annotated[int, Field(ge=1)]
+    data: dict[str, JsonValue]

@@ -1,0 +1,181 @@
+"""The commits of a payment: one call each of 0015_payment_commits.sql, with what was decided.
+
+Each is a single statement: on a connection without a transaction it commits by itself.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from paynexus import idempotency, ids
+from paynexus.db import Connection
+from paynexus.idempotency import Answer, Claim, ClaimRow
+from paynexus.ledger import rows
+from paynexus.ledger.model import Order
+from paynexus.payments.changes import Change, Told
+from paynexus.payments.model import Customer, Payment, Refund
+
+NULL = "NULL"
+EVENT = "ROW(%s, %s, %s, %s)::payment_event"
+ANSWER = "ROW(%s, %s, %s, %s)::payment_answer"
+CUSTOMER = "ROW(%s, %s, %s, %s)::payment_customers"
+REFUND = f"ROW({', '.join(['%s'] * 13)})::refunds"
+STATE = f"ROW({', '.join(['%s'] * 11)})::payment_state"
+CLAIM = ", ".join(["%s"] * 6)
+
+type Part = tuple[str, list[object]]
+"""A piece of SQL and its values."""
+
+
+def accept(
+    connection: Connection,
+    payment: Payment,
+    claim: Mapping[str, object],
+    *,
+    hold: Order,
+    told: Told,
+    is_claimed: bool = False,
+) -> Claim:
+    """By the first under its key: the payment is on record, its money reserved, its event told.
+
+    With `is_claimed` this transaction has claimed the key before. Raises as
+    `idempotency.claim` does.
+    """
+    parts: list[Part] = [
+        _values(payment.id, payment.merchant_id, payment.mode),
+        _claim(claim),
+        _values(is_claimed, *_asked(payment)),
+        _customer(payment, payment.customer),
+        (rows.ORDER, [*rows.values_of(hold)]),
+        _event(told),
+    ]
+    return _claimed(connection, "SELECT * FROM payment_accept", parts)
+
+
+def end(connection: Connection, change: Change, *, now: dt.datetime) -> None:
+    """The payment is as decided, with all that belongs to it.
+
+    Raises ChangedMeanwhile when it is no longer what was decided about.
+    """
+    text, values = _call("SELECT payment_end", _change(change, now))
+    connection.execute(text, values)
+
+
+def begin(
+    connection: Connection, change: Change, claim: Mapping[str, object], *, now: dt.datetime
+) -> Claim:
+    """The same, by the first under a key.
+
+    Raises as `end` and as `idempotency.claim` do.
+    """
+    parts = [_claim(claim), _values(claim["object_id"]), *_change(change, now)]
+    return _claimed(connection, "SELECT * FROM payment_begin", parts)
+
+
+def _claimed(connection: Connection, function: str, parts: list[Part]) -> Claim:
+    text, values = _call(function, parts)
+    with connection.cursor(row_factory=class_row(ClaimRow)) as cursor:
+        return idempotency.judged(cursor.execute(text, values).fetchone())
+
+
+def _call(function: str, parts: list[Part]) -> tuple[bytes, list[object]]:
+    arguments = ", ".join(text for text, _ in parts)
+    return f"{function}({arguments})".encode(), [value for _, part in parts for value in part]
+
+
+def _values(*values: object) -> Part:
+    return ", ".join(["%s"] * len(values)), list(values)
+
+
+def _claim(claim: Mapping[str, object]) -> Part:
+    names = ("operation", "key", "fingerprint", "now", "running_until", "expires_at")
+    return CLAIM, [claim[name] for name in names]
+
+
+def _asked(payment: Payment) -> list[object]:
+    return [
+        payment.money.amount,
+        payment.money.currency,
+        payment.capture,
+        payment.payment_method,
+        payment.fingerprint,
+        payment.fee_basis_points,
+        payment.fee_fixed_minor,
+        payment.reference,
+        payment.description,
+        Jsonb(payment.metadata),
+        payment.qr_code_id,
+    ]
+
+
+def _customer(payment: Payment, who: Customer | None) -> Part:
+    if who is None:
+        return NULL, []
+    return CUSTOMER, [payment.id, who.id, who.email, who.country]
+
+
+def _change(change: Change, now: dt.datetime) -> list[Part]:
+    payment = change.payment
+    return [
+        _values(payment.id, payment.version, now),
+        (STATE, _state(payment)),
+        _values(change.is_charged),
+        _refund(change.refund, now),
+        _array("payment_event", [_event(told) for told in change.told]),
+        _array("payment_answer", [_answer(*one) for one in change.answers.items()]),
+        rows.array_of(change.orders),
+    ]
+
+
+def _state(payment: Payment) -> list[object]:
+    failure, opened = payment.failure, payment.open_operation
+    return [
+        payment.status,
+        payment.captured_amount,
+        payment.refunded_amount,
+        payment.refunding_amount,
+        payment.fee_amount,
+        payment.challenge,
+        failure and failure.code,
+        failure and failure.message,
+        opened and opened.name,
+        opened and opened.id,
+        opened and opened.amount,
+    ]
+
+
+def _refund(refund: Refund | None, now: dt.datetime) -> Part:
+    if refund is None:
+        return NULL, []
+    failure = refund.failure
+    return REFUND, [
+        refund.id,
+        refund.payment_id,
+        refund.merchant_id,
+        refund.mode,
+        refund.money.amount,
+        refund.money.currency,
+        refund.status,
+        refund.reason,
+        refund.transfer_id,
+        failure and failure.code,
+        failure and failure.message,
+        refund.created_at,
+        now,
+    ]
+
+
+def _event(told: Told) -> Part:
+    return EVENT, [ids.new_id(), told.type, told.object_id, Jsonb(told.data)]
+
+
+def _answer(object_id: UUID, answer: Answer) -> Part:
+    return ANSWER, [object_id, answer.status, Jsonb(answer.headers), answer.body]
+
+
+def _array(kind: str, parts: list[Part]) -> Part:
+    texts = ", ".join(text for text, _ in parts)
+    return f"ARRAY[{texts}]::{kind}[]", [value for _, part in parts for value in part]

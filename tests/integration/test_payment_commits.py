@@ -1,0 +1,182 @@
+"""Each commit of a payment is one statement, and holds only for what was decided about."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, override
+
+import psycopg
+import pytest
+from psycopg.abc import Query
+
+from paynexus import errors, ids
+from paynexus.cache import Cache
+from paynexus.db import Connection, Database
+from paynexus.gateways.port import Operation
+from paynexus.ids import MerchantId, PaymentId
+from paynexus.money import Money
+from paynexus.payments import endings, service, steps
+from paynexus.payments.deciding import decide
+from paynexus.payments.model import Status
+from paynexus.payments.steps import Step
+from paynexus.payments.store import commits
+from paynexus.payments.store.standings import Standing
+from tests.flow import Flow
+from tests.sandbox import Sandbox
+
+SQL_CHANGES = """
+SELECT regexp_replace(relname, '_\\d.*', ''), sum(n_tup_upd), sum(n_tup_hot_upd)
+FROM pg_stat_xact_user_tables
+WHERE relname ~ '^(transactions|idempotency_keys)' AND n_tup_upd > 0 GROUP BY 1 ORDER BY 1
+"""
+
+
+@pytest.fixture(name="flow")
+def _flow(
+    database: Database, cache: Cache, merchant: MerchantId, now: dt.datetime, tmp_path: Path
+) -> Iterator[Flow]:
+    sandbox = Sandbox(tmp_path / "acquirer")
+    sandbox.start()
+    yield Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
+    sandbox.stop()
+
+
+class Counting(Database):
+    """The product's database, counting what it is sent."""
+
+    sent = 0
+
+    @override
+    def connection(self) -> Connection:
+        connection = super().connection()
+        connection.cursor_factory = _counting(self)
+        return connection
+
+    @override
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        self.sent += 2
+        with super().transaction() as tx:
+            yield tx
+
+    @contextmanager
+    def counted(self, name: str, into: Counter[str]) -> Iterator[None]:
+        """What is sent in this block, BEGIN and COMMIT among it."""
+        before = self.sent
+        yield
+        into[name] = self.sent - before
+
+
+def _counting(database: Counting) -> type[psycopg.Cursor[Any]]:
+    class CountingCursor(psycopg.Cursor[Any]):
+        @override
+        def execute(self, query: Query, *args: Any, **kwargs: Any) -> Self:
+            database.sent += 1
+            return super().execute(query, *args, **kwargs)
+
+    return CountingCursor
+
+
+def accepted(flow: Flow) -> PaymentId:
+    """A payment on record, its gateway not yet asked."""
+    request = service.PaymentRequest(Money(1000, "EUR"), "tok_approve")
+    scope = flow.scope("POST /payments", ids.new_id().hex)
+    return service.accept(
+        flow.database, flow.cache, scope, request, fingerprint=b"same", now=flow.now
+    ).payment_id
+
+
+def test_a_payment_is_accepted_in_one_statement_and_finished_in_two(
+    flow: Flow, database_url: str
+) -> None:
+    """Finishing reads and writes; the call of the gateway is on record before and after it."""
+    flow.database = database = Counting(lambda: database_url)
+    accepted(flow)  # the merchant's fees are in the cache from now on
+    sent: Counter[str] = Counter()
+    with database.counted("accept", sent):
+        payment_id = accepted(flow)
+    step = Step(payment_id, Operation.CHARGE, payment_id)
+    steps.score(database, payment_id, now=flow.now)
+    with database.counted("charge", sent):
+        steps.call_gateway(
+            database, flow.gateways, step, clock=lambda: flow.now, deadline_seconds=1
+        )
+    with database.counted("finish", sent):
+        assert steps.finish(database, step, blocked=False, now=flow.now) == "COMPLETED"
+    database.close()
+
+    assert sent == {"accept": 1, "charge": 3, "finish": 2}
+
+
+def test_what_was_decided_about_another_version_is_not_written(flow: Flow) -> None:
+    """The second of two decisions about one version fails whole: status, books, event, answer."""
+    payment_id = accepted(flow)
+    step = Step(payment_id, Operation.CHARGE, payment_id)
+    payment = flow.payment(payment_id)
+    steps.finish(flow.database, step, blocked=True, now=flow.now)
+
+    late = endings.changed(replace(payment, status=Status.CANCELED), "canceled")
+    with pytest.raises(errors.ChangedMeanwhile), flow.database.statement() as connection:
+        commits.end(connection, late, now=flow.now)
+
+    assert flow.payment(payment_id).status is Status.FAILED
+    row = flow.database.connection().execute("SELECT count(*) FROM events").fetchone()
+    assert row == (2,)
+
+
+def test_who_was_overtaken_decides_again_under_the_payments_lock(
+    flow: Flow, another_database: Callable[[], Database]
+) -> None:
+    """Once: nobody can come between the second reading and what is written by it."""
+    payment_id = accepted(flow)
+    other = another_database()
+    seen: list[Status] = []
+
+    def act(connection: Connection, standing: Standing) -> None:
+        seen.append(standing.payment.status)
+        if len(seen) == 1:
+            step = Step(payment_id, Operation.CHARGE, payment_id)
+            steps.finish(other, step, blocked=True, now=flow.now)
+        change = endings.end_blocked(standing.payment)
+        if change:
+            commits.end(connection, change, now=flow.now)
+
+    decide(flow.database, payment_id, payment_id, act)
+
+    assert seen == [Status.PENDING, Status.FAILED]
+
+
+def test_finishing_touches_no_index(flow: Flow) -> None:
+    """Payment and key change within their pages: nothing that changes is indexed."""
+    payment_id = accepted(flow)
+    change = endings.end_blocked(flow.payment(payment_id))
+    assert change
+    with flow.database.transaction() as tx:
+        commits.end(tx, change, now=flow.now)
+        rows = tx.execute(SQL_CHANGES).fetchall()
+
+    assert rows == [("idempotency_keys", 1, 1), ("transactions", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    "contradiction",
+    [
+        "captured_amount = amount + 1",
+        "refunded_amount = 1",
+        "captured_amount = 5, refunded_amount = 3, refunding_amount = 3",
+        "open_operation = 'capture'",
+        "captured_amount = -1",
+    ],
+)
+def test_a_payment_never_contradicts_itself(flow: Flow, contradiction: str) -> None:
+    """Postgres refuses it, whoever asks."""
+    payment_id = accepted(flow)
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        flow.database.connection().execute(
+            f"UPDATE transactions SET {contradiction} WHERE id = %s".encode(),  # noqa: S608
+            (payment_id,),
+        )

@@ -203,6 +203,26 @@ CREATE TABLE ledger_entries (
     effective_at timestamp with time zone NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (id);
 
+CREATE TABLE ledger_seal_records (
+    seal bigint NOT NULL,
+    "position" integer NOT NULL,
+    records bytea NOT NULL
+);
+
+CREATE TABLE ledger_seals (
+    number bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    entries bigint NOT NULL,
+    moved numeric NOT NULL,
+    previous bytea NOT NULL,
+    head bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    key bytea NOT NULL,
+    hash bytea NOT NULL,
+    signature bytea NOT NULL
+);
+
 CREATE TABLE matchlists (
     id uuid NOT NULL DEFAULT uuidv7(),
     kind text NOT NULL,
@@ -511,6 +531,20 @@ ALTER TABLE idempotency_keys ADD CONSTRAINT one_key_per_object UNIQUE (object_id
 
 ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (account_id, id);
 
+ALTER TABLE ledger_seal_records ADD CONSTRAINT ledger_seal_records_pkey PRIMARY KEY (seal, "position");
+
+ALTER TABLE ledger_seal_records ADD CONSTRAINT ledger_seal_records_seal_fkey FOREIGN KEY (seal) REFERENCES ledger_seals(number);
+
+ALTER TABLE ledger_seal_records ADD CONSTRAINT records_are_whole CHECK (((length(records) > 0) AND ((length(records) % 40) = 0)));
+
+ALTER TABLE ledger_seals ADD CONSTRAINT ledger_seals_pkey PRIMARY KEY (number);
+
+ALTER TABLE ledger_seals ADD CONSTRAINT seal_covers_one_day_at_most CHECK ((until <= (date_trunc('day'::text, since, 'UTC'::text) + '24:00:00'::interval)));
+
+ALTER TABLE ledger_seals ADD CONSTRAINT seal_covers_whole_hours CHECK (((since < until) AND (since = date_trunc('hour'::text, since, 'UTC'::text)) AND (until = date_trunc('hour'::text, until, 'UTC'::text))));
+
+ALTER TABLE ledger_seals ADD CONSTRAINT seal_has_three_digests CHECK (((length(previous) = 32) AND (length(head) = 32) AND (length(hash) = 32)));
+
 ALTER TABLE matchlists ADD CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['fingerprint'::text, 'email'::text, 'country'::text])));
 
 ALTER TABLE matchlists ADD CONSTRAINT match_challenges_or_blocks CHECK ((verdict = ANY (ARRAY['CHALLENGE'::text, 'BLOCK'::text])));
@@ -693,6 +727,8 @@ CREATE INDEX webhook_endpoints_of_merchant ON public.webhook_endpoints USING btr
 CREATE UNIQUE INDEX one_account_per_name ON public.accounts USING btree (type, mode, currency, COALESCE(merchant_id, '00000000-0000-0000-0000-000000000000'::uuid));
 
 CREATE UNIQUE INDEX part_is_resolved_once ON public.transfers USING btree (pending_id, part) WHERE (pending_id IS NOT NULL);
+
+CREATE UNIQUE INDEX seals_begin_once ON public.ledger_seals USING btree (since);
 
 CREATE UNIQUE INDEX transfer_is_reversed_once ON public.transfers USING btree (reverses) WHERE (reverses IS NOT NULL);
 
@@ -1749,10 +1785,14 @@ BEGIN
     END IF;
     SELECT state INTO earlier FROM transfers
     WHERE pending_id = p_order.pending_id ORDER BY part DESC LIMIT 1;
+    IF earlier IS NULL THEN
+        -- It was committed after we had looked for its hold.
+        RETURN ledger_resolve(p_order);
+    END IF;
     RETURN ledger_refuse(p_order.id, CASE earlier
         WHEN 'post' THEN 'pending_transfer_already_posted'
         WHEN 'void' THEN 'pending_transfer_already_voided'
-        ELSE 'pending_transfer_expired'
+        WHEN 'expire' THEN 'pending_transfer_expired'
     END);
 END
 $function$
@@ -1802,6 +1842,25 @@ BEGIN
     END IF;
     RETURN ledger_book_between(t, o, debit, credit);
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_seal_statement(p_seal ledger_seals)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT format(
+        E'PayNexus ledger seal, format 1\nnumber %s\nsince %s\nuntil %s\nentries %s\nmoved %s\n'
+        'previous %s\nhead %s\nsealed_at %s\nkey %s\n',
+        p_seal.number,
+        to_char(p_seal.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        to_char(p_seal.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        p_seal.entries, p_seal.moved,
+        encode(p_seal.previous, 'hex'), encode(p_seal.head, 'hex'),
+        to_char(p_seal.sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        encode(p_seal.key, 'hex')
+    )
 $function$
 ;
 
@@ -2449,6 +2508,24 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.refuse_loose_seal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.number = 1 AND NEW.previous = decode(repeat('00', 32), 'hex') THEN
+        RETURN NEW;
+    END IF;
+    PERFORM FROM ledger_seals
+    WHERE number = NEW.number - 1 AND until = NEW.since AND hash = NEW.previous;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'a seal follows the one before, without a gap' USING ERRCODE = 'PN023';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.refuse_unbalanced_entries()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2513,6 +2590,10 @@ AS $function$
 $function$
 ;
 
+CREATE TRIGGER account_keeps_its_name BEFORE UPDATE ON public.accounts FOR EACH ROW WHEN (((((((old.id IS DISTINCT FROM new.id) OR (old.type IS DISTINCT FROM new.type)) OR (old.normal_side IS DISTINCT FROM new.normal_side)) OR (old.mode IS DISTINCT FROM new.mode)) OR (old.currency IS DISTINCT FROM new.currency)) OR (old.merchant_id IS DISTINCT FROM new.merchant_id))) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER accounts_stay BEFORE DELETE ON public.accounts FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER known_outcome_never_changes BEFORE UPDATE ON public.attempts FOR EACH ROW EXECUTE FUNCTION guard_attempt();
 
 CREATE TRIGGER bank_files_are_never_rewritten BEFORE DELETE OR UPDATE ON public.bank_files FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -2536,6 +2617,16 @@ CREATE TRIGGER entries_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_en
 CREATE TRIGGER entries_are_not_truncated BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER entries_sum_to_zero AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_unbalanced_entries();
+
+CREATE TRIGGER records_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_seal_records FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER records_are_not_truncated BEFORE TRUNCATE ON public.ledger_seal_records FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER seals_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_seals FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER seals_are_not_truncated BEFORE TRUNCATE ON public.ledger_seals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER seals_follow_each_other BEFORE INSERT ON public.ledger_seals FOR EACH ROW EXECUTE FUNCTION refuse_loose_seal();
 
 CREATE TRIGGER qr_code_is_spent_once BEFORE UPDATE ON public.qr_codes FOR EACH ROW EXECUTE FUNCTION qr_code_is_spent_once();
 
@@ -2997,6 +3088,64 @@ UNION ALL
  SELECT 'ledger_entries'::text AS name,
     (ledger_entries_default.id)::text AS id
    FROM ledger_entries_default;
+
+CREATE VIEW audit.seal_differs_from_its_statement AS
+ SELECT number AS seal,
+    since,
+    until
+   FROM ledger_seals s
+  WHERE (hash <> sha256(convert_to(ledger_seal_statement(s.*), 'UTF8'::name)));
+
+CREATE VIEW audit.seal_does_not_follow_the_one_before AS
+ SELECT number AS seal,
+    since,
+    before_number,
+    before_until
+   FROM ( SELECT s.number,
+            s.since,
+            s.previous,
+            lag(s.number) OVER in_order AS before_number,
+            lag(s.until) OVER in_order AS before_until,
+            lag(s.hash) OVER in_order AS before_hash
+           FROM ledger_seals s
+          WINDOW in_order AS (ORDER BY s.number)) seals
+  WHERE (((number IS DISTINCT FROM (COALESCE(before_number, (0)::bigint) + 1)) OR (previous IS DISTINCT FROM COALESCE(before_hash, decode(repeat('00'::text, 32), 'hex'::text)))) OR (since <> before_until));
+
+CREATE VIEW audit.seal_has_not_a_record_for_each_entry AS
+ SELECT s.number AS seal,
+    s.entries,
+    COALESCE(r.records, (0)::bigint) AS records
+   FROM (ledger_seals s
+     LEFT JOIN ( SELECT ledger_seal_records.seal,
+            (sum(length(ledger_seal_records.records)) / 40) AS records
+           FROM ledger_seal_records
+          GROUP BY ledger_seal_records.seal) r ON ((r.seal = s.number)))
+  WHERE (s.entries <> COALESCE(r.records, (0)::bigint));
+
+CREATE VIEW audit.sealed_entries_differ_from_their_seal AS
+ SELECT s.number AS seal,
+    s.since,
+    s.until,
+    s.entries,
+    s.moved,
+    COALESCE(f.entries, (0)::numeric) AS entries_found,
+    COALESCE(f.moved, (0)::numeric) AS moved_found
+   FROM (ledger_seals s
+     FULL JOIN ( SELECT h.seal,
+            sum(e.entries) AS entries,
+            sum(e.moved) AS moved
+           FROM (( SELECT (ledger_entries.id / '3686400000000'::bigint) AS hour,
+                    count(*) AS entries,
+                    sum(abs((ledger_entries.delta)::bigint)) AS moved
+                   FROM ledger_entries
+                  GROUP BY (ledger_entries.id / '3686400000000'::bigint)) e
+             LEFT JOIN ( SELECT s_1.number AS seal,
+                    generate_series((ledger_entry_id_at(s_1.since) / '3686400000000'::bigint), ((ledger_entry_id_at(s_1.until) / '3686400000000'::bigint) - 1)) AS hour
+                   FROM ledger_seals s_1) h ON ((h.hour = e.hour)))
+          WHERE (e.hour < ( SELECT (max(ledger_entry_id_at(ledger_seals.until)) / '3686400000000'::bigint)
+                   FROM ledger_seals))
+          GROUP BY h.seal) f ON ((f.seal = s.number)))
+  WHERE (((s.entries)::numeric IS DISTINCT FROM COALESCE(f.entries, (0)::numeric)) OR (s.moved IS DISTINCT FROM COALESCE(f.moved, (0)::numeric)));
 
 CREATE VIEW audit.settlement_amount_is_not_the_sum_of_its_lines AS
  SELECT s.id,

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -564,3 +564,80 @@ def test_the_database_keeps_to_the_table_of_statuses(  # noqa: PLR0917 - fixture
             processed_at=now if is_final else None,
             closing_id=TransferId(ids.new_id()) if is_final else None,
         )
+
+
+def test_what_refunds_have_reserved_is_not_paid_out(
+    database: Database,
+    bank: FolderBank,
+    merchant: MerchantId,
+    take: Callable[..., None],
+    now: dt.datetime,
+) -> None:
+    """Entries are paid the oldest first, as far as the balance is available; the rest later."""
+    take(500)
+    take(300)
+    refund = Transfer(
+        TransferId(ids.new_id()),
+        TransferKind.REFUND,
+        Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", merchant),
+        Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR"),
+        Money(100, "EUR"),
+        "re_test",
+    )
+    with database.transaction() as tx:
+        ledger.reserve(tx, refund)
+
+    first = service.settle(database, bank, now=now)
+
+    assert [one.amount for one in _all(database, merchant)] == [500]
+    with database.transaction() as tx:
+        more = replace(refund, id=TransferId(ids.new_id()), money=Money(10, "EUR"))
+        ledger.reserve(tx, more)
+    second = service.settle(database, bank, now=now + dt.timedelta(days=1))
+    assert (first.carried, second.carried) == ({}, {"reserved": 1})
+    with database.transaction() as tx:
+        ledger.void_pending(tx, refund.id, id=TransferId(ids.new_id()))
+        ledger.void_pending(tx, more.id, id=TransferId(ids.new_id()))
+    service.settle(database, bank, now=now + dt.timedelta(days=2))
+    assert sorted(one.amount for one in _all(database, merchant)) == [300, 500]
+    assert _balance(database, merchant) == 0
+
+
+def test_two_statements_at_once_book_all_their_payouts(
+    database: Database, another_database: Callable[[], Database], now: dt.datetime
+) -> None:
+    """Each in one batch, in an order of its own; none waits for the other in a circle."""
+    bank = FolderBank()
+    for _ in range(12):
+        merchant = MerchantId(ids.new_id())
+        transfer = Transfer(
+            TransferId(ids.new_id()),
+            TransferKind.PAYMENT,
+            Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR"),
+            Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", merchant),
+            Money(100, "EUR"),
+            "pay_test",
+        )
+        with database.transaction() as tx:
+            tx.execute("INSERT INTO merchants (id, name) VALUES (%s, 'M')", (merchant,))
+            tx.execute(
+                "INSERT INTO payout_accounts VALUES (%s, 'EUR', 'M', 'DE89370400440532013000')",
+                (merchant,),
+            )
+            ledger.post(tx, transfer, at=now - dt.timedelta(hours=1))
+    service.settle(database, bank, now=now)
+    rows = database.connection().execute("SELECT end_to_end_id FROM settlements").fetchall()
+    lines = sorted((str(row[0]), "1.00", "DBIT") for row in rows)
+    files = [
+        bank.says(f"inbox/{n}.xml", _bank_statement(*lines[n::2][:: 1 - 2 * n], n=n))
+        for n in (0, 1)
+    ]
+
+    def reconcile(name: str) -> int:
+        done = reconciliation.reconcile(another_database(), bank, object_key=name, now=now)
+        return len(done.moved)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(reconcile, files)) == [6, 6]
+    assert _posted(database, AccountType.CASH) == -1_200
+    assert _posted(database, AccountType.SETTLEMENT_IN_TRANSIT) == 0

@@ -678,7 +678,7 @@ CREATE INDEX bank_lines_unmatched ON public.bank_lines USING btree (reason) WHER
 
 CREATE INDEX clients_of_merchant ON public.clients USING btree (merchant_id);
 
-CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id, effective_at) WHERE (effective_at <> created_at);
+CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id, effective_at) INCLUDE (id, type, delta, released) WHERE (effective_at <> created_at);
 
 CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_id, mode, id);
 
@@ -1051,6 +1051,38 @@ BEGIN
     RETURN ledger_on_normal_side(side, ledger_totals_at(
         p_account_id, p_effective, ledger_entry_id_after(p_known)));
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_balances_now(p_account_ids uuid[])
+ RETURNS TABLE(account_id uuid, balance ledger_balance)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT a.id, ledger_on_normal_side(a.normal_side, ROW(
+        t.debits_pending - coalesce(o.debits, 0), t.debits_posted,
+        t.credits_pending - coalesce(o.credits, 0), t.credits_posted
+    )::ledger_totals)
+    FROM accounts AS a
+    CROSS JOIN LATERAL (
+        SELECT sum(b.debits_pending)::BIGINT AS debits_pending,
+            sum(b.debits_posted)::BIGINT AS debits_posted,
+            sum(b.credits_pending)::BIGINT AS credits_pending,
+            sum(b.credits_posted)::BIGINT AS credits_posted
+        FROM account_balances AS b WHERE b.account_id = a.id
+    ) AS t
+    LEFT JOIN (
+        SELECT leg.account_id, sum(leg.debit)::BIGINT AS debits, sum(leg.credit)::BIGINT AS credits
+        FROM open_holds AS h
+        INNER JOIN transfers AS t ON t.id = h.transfer_id
+        CROSS JOIN LATERAL (VALUES
+            (t.debit_account_id, h.amount_left, 0::BIGINT),
+            (t.credit_account_id, 0::BIGINT, h.amount_left)
+        ) AS leg (account_id, debit, credit)
+        WHERE h.expires_at <= (SELECT clock_timestamp())
+        GROUP BY leg.account_id
+    ) AS o ON o.account_id = a.id
+    WHERE a.id = ANY (p_account_ids)
 $function$
 ;
 
@@ -1530,6 +1562,25 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_open_holds(p_account_ids uuid[], p_limit integer)
+ RETURNS TABLE(account_id uuid, transfer_id uuid, kind text, object_id text, is_debit boolean, amount_left bigint, expires_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT a.id, h.transfer_id, t.kind::TEXT, t.object_id, t.debit_account_id = a.id, h.amount_left,
+        h.expires_at
+    FROM accounts AS a
+    -- A hold carries the merchant whose account it is on; one on two merchants' accounts that of
+    -- the receiving one, and is told there.
+    INNER JOIN open_holds AS h ON h.merchant_id = a.merchant_id OR a.merchant_id IS NULL
+    INNER JOIN transfers AS t
+        ON t.id = h.transfer_id AND a.id IN (t.debit_account_id, t.credit_account_id)
+    WHERE a.id = ANY (p_account_ids)
+        AND (h.expires_at IS NULL OR h.expires_at > (SELECT clock_timestamp()))
+    ORDER BY h.transfer_id LIMIT p_limit
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_order_one(p_order ledger_order)
  RETURNS ledger_result
  LANGUAGE plpgsql
@@ -1542,6 +1593,49 @@ BEGIN
         ELSE ledger_refuse(p_order.id, 'state_not_understood')
     END;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_page(p_account_ids uuid[], p_before bigint, p_after bigint, p_limit integer)
+ RETURNS TABLE(id bigint, account_id uuid, transfer_id uuid, kind text, object_id text, type text, currency character, delta bigint, posted bigint, pending bigint, created_at timestamp with time zone, effective_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+    WITH page AS MATERIALIZED (
+        SELECT e.*
+        FROM unnest(p_account_ids) AS a (id)
+        CROSS JOIN LATERAL (
+            (SELECT n.account_id, n.id FROM ledger_entries AS n
+            WHERE p_after IS NULL AND n.account_id = a.id
+                AND n.id < coalesce(p_before, 9223372036854775807)
+            ORDER BY n.id DESC LIMIT p_limit)
+            UNION ALL
+            (SELECT n.account_id, n.id FROM ledger_entries AS n
+            WHERE p_after IS NOT NULL AND n.account_id = a.id AND n.id > p_after
+            ORDER BY n.id LIMIT p_limit)
+        ) AS e
+        ORDER BY CASE WHEN p_after IS NULL THEN -e.id ELSE e.id END
+        LIMIT p_limit
+    ), bases AS MATERIALIZED (
+        SELECT f.account_id, f.id AS first, t.*
+        FROM (SELECT account_id, min(id) AS id, max(id) FROM page GROUP BY account_id) AS f
+        CROSS JOIN LATERAL ledger_totals_at(f.account_id, 'infinity', f.id) AS t
+    )
+    SELECT e.id, e.account_id, e.transfer_id, t.kind::TEXT, t.object_id, e.type::TEXT, e.currency,
+        e.delta,
+        (b.debits_posted - b.credits_posted
+        + sum(CASE WHEN e.type = 'posted' THEN e.delta ELSE 0 END) OVER w)::BIGINT,
+        (b.debits_pending - b.credits_pending
+        + sum(CASE WHEN e.type = 'posted' THEN -e.released ELSE e.delta END) OVER w)::BIGINT,
+        e.created_at, e.effective_at
+    FROM page AS p
+    INNER JOIN bases AS b ON b.account_id = p.account_id
+    INNER JOIN ledger_entries AS e ON e.account_id = p.account_id AND e.id = p.id
+    INNER JOIN transfers AS t ON t.id = e.transfer_id
+    WINDOW w AS (PARTITION BY e.account_id ORDER BY e.id)
+    ORDER BY CASE WHEN p_after IS NULL THEN -e.id ELSE e.id END
 $function$
 ;
 
@@ -1587,6 +1681,19 @@ BEGIN
         WHEN p_part.part >= parts_limit AND NOT p_part.is_final THEN 'too_many_parts'
     END;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_queues()
+ RETURNS TABLE(account_id uuid, waiting bigint)
+ LANGUAGE sql
+AS $function$
+    SELECT b.account_id, count(*)
+    FROM pg_locks AS l
+    INNER JOIN account_balances AS b ON b.ctid = format('(%s,%s)', l.page, l.tuple)::TID
+    WHERE l.locktype = 'tuple' AND l.relation = 'account_balances'::REGCLASS AND NOT l.granted
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    GROUP BY b.account_id ORDER BY count(*) DESC, b.account_id
 $function$
 ;
 
@@ -1891,6 +1998,72 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_statement(p_account_id uuid, p_from timestamp with time zone, p_until timestamp with time zone, p_known timestamp with time zone, p_after_effective timestamp with time zone, p_after_id bigint, p_limit integer)
+ RETURNS TABLE(id bigint, transfer_id uuid, kind text, object_id text, type text, created_at timestamp with time zone, effective_at timestamp with time zone, change ledger_balance, balance ledger_balance)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    side CONSTANT TEXT := (SELECT a.normal_side FROM accounts AS a WHERE a.id = p_account_id);
+    since CONSTANT TIMESTAMPTZ := coalesce(p_after_effective, p_from);
+    after_id CONSTANT BIGINT := coalesce(p_after_id, -1);
+    known CONSTANT BIGINT := ledger_entry_id_after(p_known);
+    base CONSTANT ledger_totals :=
+        ledger_totals_at(p_account_id, since - INTERVAL '1 microsecond', known);
+BEGIN
+    RETURN QUERY
+    WITH passed AS (
+        -- Lines of the very microsecond in which the page before this one ended.
+        SELECT coalesce(sum(m.debits_pending), 0) AS debits_pending,
+            coalesce(sum(m.debits_posted), 0) AS debits_posted,
+            coalesce(sum(m.credits_pending), 0) AS credits_pending,
+            coalesce(sum(m.credits_posted), 0) AS credits_posted
+        FROM (
+            SELECT u.* FROM ledger_movements AS u
+            WHERE u.account_id = p_account_id AND NOT u.is_dated
+                AND u.id >= ledger_entry_id_after(since) - 1024
+                AND u.id < ledger_entry_id_after(since)
+            UNION ALL
+            SELECT d.* FROM ledger_movements AS d
+            WHERE d.account_id = p_account_id AND d.is_dated AND d.effective_at = since
+        ) AS m
+        WHERE m.id <= after_id AND m.id + 0 < known
+    ), lines AS MATERIALIZED (
+        SELECT m.* FROM (
+            (SELECT u.* FROM ledger_movements AS u
+            WHERE u.account_id = p_account_id AND NOT u.is_dated AND u.id < known
+                AND u.id >= ledger_entry_id_after(since) - 1024
+                AND u.id < ledger_entry_id_after(p_until) - 1024
+                AND (u.effective_at, u.id) > (since, after_id)
+            ORDER BY u.id LIMIT p_limit)
+            UNION ALL
+            (SELECT d.* FROM ledger_movements AS d
+            WHERE d.account_id = p_account_id AND d.is_dated AND d.id + 0 < known
+                AND d.effective_at >= since AND d.effective_at < p_until
+                AND (d.effective_at, d.id) > (since, after_id)
+            ORDER BY d.effective_at, d.id LIMIT p_limit)
+        ) AS m ORDER BY m.effective_at, m.id LIMIT p_limit
+    )
+    SELECT m.id, m.transfer_id, t.kind::TEXT, t.object_id, m.type::TEXT, m.created_at,
+        m.effective_at,
+        ledger_on_normal_side(side, ROW(
+            m.debits_pending, m.debits_posted, m.credits_pending, m.credits_posted)),
+        ledger_on_normal_side(side, ROW(
+            (base.debits_pending + p.debits_pending + sum(m.debits_pending) OVER w)::BIGINT,
+            (base.debits_posted + p.debits_posted + sum(m.debits_posted) OVER w)::BIGINT,
+            (base.credits_pending + p.credits_pending + sum(m.credits_pending) OVER w)::BIGINT,
+            (base.credits_posted + p.credits_posted + sum(m.credits_posted) OVER w)::BIGINT))
+    FROM lines AS m
+    CROSS JOIN passed AS p
+    INNER JOIN transfers AS t ON t.id = m.transfer_id
+    WINDOW w AS (ORDER BY m.effective_at, m.id)
+    ORDER BY m.effective_at, m.id;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_totals_at(p_account_id uuid, p_effective timestamp with time zone, p_before bigint)
  RETURNS ledger_totals
  LANGUAGE plpgsql
@@ -1909,7 +2082,8 @@ BEGIN
         undated.credits_posted + coalesce(sum(m.credits_posted), 0)
     INTO totals
     FROM ledger_movements AS m
-    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id < p_before
+    -- The sum keeps the primary key out of it: to the planner the dated ones look like many.
+    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id + 0 < p_before
         AND m.is_dated;
     RETURN totals;
 END

@@ -4,20 +4,27 @@ import datetime as dt
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
 from paynexus import ids
+from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.errors import BankFileRefused, BankUnavailable, InvalidState, NotFound
 from paynexus.events import SettlementData
+from paynexus.gateways.port import Operation
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
+from paynexus.ledger.chart import BOOKINGS
 from paynexus.ledger.model import Transfer, TransferKind
 from paynexus.money import Money
+from paynexus.payments import operations
 from paynexus.settlement import reconciliation, service, store, views
 from paynexus.settlement.model import Settlement, Status
+from tests.flow import Flow
+from tests.sandbox import Sandbox
 
 HOUSE_IBAN = "NL41MOCK0000000001"
 
@@ -641,3 +648,37 @@ def test_two_statements_at_once_book_all_their_payouts(
         assert list(pool.map(reconcile, files)) == [6, 6]
     assert _posted(database, AccountType.CASH) == -1_200
     assert _posted(database, AccountType.SETTLEMENT_IN_TRANSIT) == 0
+
+
+def test_a_day_is_booked_as_the_chart_of_accounts_says(
+    database: Database,
+    cache: Cache,
+    merchant: MerchantId,
+    tmp_path: Path,
+    now: dt.datetime,
+) -> None:
+    """Payment, fee, refund, payout, paid and returned: each between the accounts of its kind."""
+    bank, sandbox = FolderBank(), Sandbox(tmp_path / "acquirer")
+    sandbox.start()
+    flow = Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
+    try:
+        for _ in range(2):
+            payment, _ = flow.take()
+            flow.operate(Operation.REFUND, payment, operations.refund, amount=400, reason=None)
+            service.settle(database, bank, now=now + dt.timedelta(hours=len(bank.outbox) + 1))
+    finally:
+        sandbox.stop()
+    first, second = _all(database, merchant)
+    paid = f"{first.amount // 100}.{first.amount % 100:02}"
+    for name, text in (
+        ("a", _bank_statement((first.end_to_end_id, paid, "DBIT"))),
+        ("b", _status_report(second, "RJCT", "AC04")),
+    ):
+        reconciliation.reconcile(database, bank, object_key=bank.says(name, text), now=now)
+    booked = database.connection().execute(
+        "SELECT DISTINCT t.kind::TEXT, d.type, c.type FROM transfers AS t"
+        " INNER JOIN accounts AS d ON d.id = t.debit_account_id"
+        " INNER JOIN accounts AS c ON c.id = t.credit_account_id"
+    )
+
+    assert {row[0]: (row[1], row[2]) for row in booked} == BOOKINGS

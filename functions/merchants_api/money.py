@@ -1,28 +1,47 @@
 """A merchant's balances and the ledger entries that they are made of."""
 
+import datetime as dt
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from paynexus import http, ids, runtime
-from paynexus.ledger import store
+from paynexus.errors import InvalidRequest
+from paynexus.ledger import reading
 from paynexus.ledger.model import Balance, Entry
+from paynexus.ledger.reading import Hold, Owed
 
 ENTRY_ID_MAX = 2**63 - 1
+HOLDS_LIMIT = 100
+"""Open holds that are told with each balance, the oldest first."""
+
+type Moment = Annotated[AwareDatetime | None, Query()]
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
 
 @router.get("/balances", summary="Read what the merchant is owed, by currency")
-def read_balances() -> Response[str]:
-    """`posted` is booked, `pending` may come, `available` can be paid out or refunded."""
-    principal = runtime.principal(router)
-    with runtime.database().transaction() as tx:
-        balances = store.balances(tx, principal.merchant_id, principal.mode)
-    return http.reply(200, http.page([_balance(one) for one in balances], has_more=False))
+def read_balances(
+    at: Moment = None, known_at: Moment = None, *, holds: Annotated[bool, Query()] = False
+) -> Response[str]:
+    """`posted` is booked, `pending` may come, `available` can be paid out or refunded.
+
+    `at` asks for a past moment (RFC 3339), by when bookings count; `known_at` for what was
+    known of it at another. `holds=true` adds what is pending now, a hundred of each currency,
+    read in the same moment as the balances.
+    """
+    now = runtime.clock()()
+    for name, moment in (("at", at), ("known_at", known_at)):
+        if moment is not None and moment > now:
+            raise InvalidRequest(f"{name}: this moment has not come yet", param=name)
+    if at is None and known_at is None:
+        return _balances_now(holds=holds)
+    if holds:
+        raise InvalidRequest("holds: they are told of the present alone", param="holds")
+    return _balances_at(at or known_at or now, known_at or now)
 
 
 @router.get("/ledger-entries", summary="List the entries of the merchant's account")
@@ -32,12 +51,36 @@ def list_entries(
 ) -> Response[str]:
     """Newest first; `starting_after` is the id of the last entry that was seen."""
     principal = runtime.principal(router)
-    with runtime.database().transaction() as tx:
-        entries = store.entries(
-            tx, principal.merchant_id, principal.mode, limit=limit + 1, before=starting_after
+    with runtime.database().reading() as connection:
+        entries = reading.entries(
+            connection,
+            principal.merchant_id,
+            principal.mode,
+            limit=limit + 1,
+            before=starting_after,
         )
     page = [_entry(one) for one in entries[:limit]]
     return http.reply(200, http.page(page, has_more=len(entries) > limit))
+
+
+def _balances_now(*, holds: bool) -> Response[str]:
+    principal = runtime.principal(router)
+    limit = HOLDS_LIMIT + 1 if holds else 0
+    with runtime.database().reading() as connection:
+        owed = reading.balances(connection, principal.merchant_id, principal.mode, holds=limit)
+    items = [_balance(one.balance) | (_holds(one) if holds else {}) for one in owed]
+    return http.reply(200, http.page(items, has_more=False))
+
+
+def _balances_at(at: dt.datetime, known_at: dt.datetime) -> Response[str]:
+    principal = runtime.principal(router)
+    with runtime.database().reading() as connection:
+        balances = reading.balances_at(
+            connection, principal.merchant_id, principal.mode, at=at, known_at=known_at
+        )
+    moment = {"at": at.isoformat(), "known_at": known_at.isoformat()}
+    items = [_balance(one) | moment for one in balances]
+    return http.reply(200, http.page(items, has_more=False))
 
 
 def _balance(balance: Balance) -> dict[str, object]:
@@ -48,6 +91,21 @@ def _balance(balance: Balance) -> dict[str, object]:
         "pending": _money(balance.pending_in - balance.pending_out, currency),
         "posted": _money(balance.posted, currency),
         "available": _money(balance.available, currency),
+    }
+
+
+def _holds(owed: Owed) -> dict[str, object]:
+    page = [_hold(one, owed.balance.currency) for one in owed.holds[:HOLDS_LIMIT]]
+    return {"holds": http.page(page, has_more=len(owed.holds) > HOLDS_LIMIT)}
+
+
+def _hold(hold: Hold, currency: str) -> dict[str, object]:
+    return {
+        "transfer": ids.text("tr", hold.transfer_id),
+        "kind": hold.kind,
+        "object_id": hold.object_id,
+        "amount": _money(-hold.amount if hold.is_outgoing else hold.amount, currency),
+        "expires": hold.expires_at and hold.expires_at.isoformat(),
     }
 
 

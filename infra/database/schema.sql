@@ -203,6 +203,26 @@ CREATE TABLE ledger_entries (
     effective_at timestamp with time zone NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (id);
 
+CREATE TABLE ledger_seal_records (
+    seal bigint NOT NULL,
+    "position" integer NOT NULL,
+    records bytea NOT NULL
+);
+
+CREATE TABLE ledger_seals (
+    number bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    entries bigint NOT NULL,
+    moved numeric NOT NULL,
+    previous bytea NOT NULL,
+    head bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    key bytea NOT NULL,
+    hash bytea NOT NULL,
+    signature bytea NOT NULL
+);
+
 CREATE TABLE matchlists (
     id uuid NOT NULL DEFAULT uuidv7(),
     kind text NOT NULL,
@@ -511,6 +531,20 @@ ALTER TABLE idempotency_keys ADD CONSTRAINT one_key_per_object UNIQUE (object_id
 
 ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (account_id, id);
 
+ALTER TABLE ledger_seal_records ADD CONSTRAINT ledger_seal_records_pkey PRIMARY KEY (seal, "position");
+
+ALTER TABLE ledger_seal_records ADD CONSTRAINT ledger_seal_records_seal_fkey FOREIGN KEY (seal) REFERENCES ledger_seals(number);
+
+ALTER TABLE ledger_seal_records ADD CONSTRAINT records_are_whole CHECK (((length(records) > 0) AND ((length(records) % 40) = 0)));
+
+ALTER TABLE ledger_seals ADD CONSTRAINT ledger_seals_pkey PRIMARY KEY (number);
+
+ALTER TABLE ledger_seals ADD CONSTRAINT seal_covers_one_day_at_most CHECK ((until <= (date_trunc('day'::text, since, 'UTC'::text) + '24:00:00'::interval)));
+
+ALTER TABLE ledger_seals ADD CONSTRAINT seal_covers_whole_hours CHECK (((since < until) AND (since = date_trunc('hour'::text, since, 'UTC'::text)) AND (until = date_trunc('hour'::text, until, 'UTC'::text))));
+
+ALTER TABLE ledger_seals ADD CONSTRAINT seal_has_three_digests CHECK (((length(previous) = 32) AND (length(head) = 32) AND (length(hash) = 32)));
+
 ALTER TABLE matchlists ADD CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['fingerprint'::text, 'email'::text, 'country'::text])));
 
 ALTER TABLE matchlists ADD CONSTRAINT match_challenges_or_blocks CHECK ((verdict = ANY (ARRAY['CHALLENGE'::text, 'BLOCK'::text])));
@@ -644,7 +678,7 @@ CREATE INDEX bank_lines_unmatched ON public.bank_lines USING btree (reason) WHER
 
 CREATE INDEX clients_of_merchant ON public.clients USING btree (merchant_id);
 
-CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id, effective_at) WHERE (effective_at <> created_at);
+CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id, effective_at) INCLUDE (id, type, delta, released) WHERE (effective_at <> created_at);
 
 CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_id, mode, id);
 
@@ -693,6 +727,8 @@ CREATE INDEX webhook_endpoints_of_merchant ON public.webhook_endpoints USING btr
 CREATE UNIQUE INDEX one_account_per_name ON public.accounts USING btree (type, mode, currency, COALESCE(merchant_id, '00000000-0000-0000-0000-000000000000'::uuid));
 
 CREATE UNIQUE INDEX part_is_resolved_once ON public.transfers USING btree (pending_id, part) WHERE (pending_id IS NOT NULL);
+
+CREATE UNIQUE INDEX seals_begin_once ON public.ledger_seals USING btree (since);
 
 CREATE UNIQUE INDEX transfer_is_reversed_once ON public.transfers USING btree (reverses) WHERE (reverses IS NOT NULL);
 
@@ -1015,6 +1051,38 @@ BEGIN
     RETURN ledger_on_normal_side(side, ledger_totals_at(
         p_account_id, p_effective, ledger_entry_id_after(p_known)));
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_balances_now(p_account_ids uuid[])
+ RETURNS TABLE(account_id uuid, balance ledger_balance)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT a.id, ledger_on_normal_side(a.normal_side, ROW(
+        t.debits_pending - coalesce(o.debits, 0), t.debits_posted,
+        t.credits_pending - coalesce(o.credits, 0), t.credits_posted
+    )::ledger_totals)
+    FROM accounts AS a
+    CROSS JOIN LATERAL (
+        SELECT sum(b.debits_pending)::BIGINT AS debits_pending,
+            sum(b.debits_posted)::BIGINT AS debits_posted,
+            sum(b.credits_pending)::BIGINT AS credits_pending,
+            sum(b.credits_posted)::BIGINT AS credits_posted
+        FROM account_balances AS b WHERE b.account_id = a.id
+    ) AS t
+    LEFT JOIN (
+        SELECT leg.account_id, sum(leg.debit)::BIGINT AS debits, sum(leg.credit)::BIGINT AS credits
+        FROM open_holds AS h
+        INNER JOIN transfers AS t ON t.id = h.transfer_id
+        CROSS JOIN LATERAL (VALUES
+            (t.debit_account_id, h.amount_left, 0::BIGINT),
+            (t.credit_account_id, 0::BIGINT, h.amount_left)
+        ) AS leg (account_id, debit, credit)
+        WHERE h.expires_at <= (SELECT clock_timestamp())
+        GROUP BY leg.account_id
+    ) AS o ON o.account_id = a.id
+    WHERE a.id = ANY (p_account_ids)
 $function$
 ;
 
@@ -1494,6 +1562,25 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_open_holds(p_account_ids uuid[], p_limit integer)
+ RETURNS TABLE(account_id uuid, transfer_id uuid, kind text, object_id text, is_debit boolean, amount_left bigint, expires_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT a.id, h.transfer_id, t.kind::TEXT, t.object_id, t.debit_account_id = a.id, h.amount_left,
+        h.expires_at
+    FROM accounts AS a
+    -- A hold carries the merchant whose account it is on; one on two merchants' accounts that of
+    -- the receiving one, and is told there.
+    INNER JOIN open_holds AS h ON h.merchant_id = a.merchant_id OR a.merchant_id IS NULL
+    INNER JOIN transfers AS t
+        ON t.id = h.transfer_id AND a.id IN (t.debit_account_id, t.credit_account_id)
+    WHERE a.id = ANY (p_account_ids)
+        AND (h.expires_at IS NULL OR h.expires_at > (SELECT clock_timestamp()))
+    ORDER BY h.transfer_id LIMIT p_limit
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_order_one(p_order ledger_order)
  RETURNS ledger_result
  LANGUAGE plpgsql
@@ -1506,6 +1593,49 @@ BEGIN
         ELSE ledger_refuse(p_order.id, 'state_not_understood')
     END;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_page(p_account_ids uuid[], p_before bigint, p_after bigint, p_limit integer)
+ RETURNS TABLE(id bigint, account_id uuid, transfer_id uuid, kind text, object_id text, type text, currency character, delta bigint, posted bigint, pending bigint, created_at timestamp with time zone, effective_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+    WITH page AS MATERIALIZED (
+        SELECT e.*
+        FROM unnest(p_account_ids) AS a (id)
+        CROSS JOIN LATERAL (
+            (SELECT n.account_id, n.id FROM ledger_entries AS n
+            WHERE p_after IS NULL AND n.account_id = a.id
+                AND n.id < coalesce(p_before, 9223372036854775807)
+            ORDER BY n.id DESC LIMIT p_limit)
+            UNION ALL
+            (SELECT n.account_id, n.id FROM ledger_entries AS n
+            WHERE p_after IS NOT NULL AND n.account_id = a.id AND n.id > p_after
+            ORDER BY n.id LIMIT p_limit)
+        ) AS e
+        ORDER BY CASE WHEN p_after IS NULL THEN -e.id ELSE e.id END
+        LIMIT p_limit
+    ), bases AS MATERIALIZED (
+        SELECT f.account_id, f.id AS first, t.*
+        FROM (SELECT account_id, min(id) AS id, max(id) FROM page GROUP BY account_id) AS f
+        CROSS JOIN LATERAL ledger_totals_at(f.account_id, 'infinity', f.id) AS t
+    )
+    SELECT e.id, e.account_id, e.transfer_id, t.kind::TEXT, t.object_id, e.type::TEXT, e.currency,
+        e.delta,
+        (b.debits_posted - b.credits_posted
+        + sum(CASE WHEN e.type = 'posted' THEN e.delta ELSE 0 END) OVER w)::BIGINT,
+        (b.debits_pending - b.credits_pending
+        + sum(CASE WHEN e.type = 'posted' THEN -e.released ELSE e.delta END) OVER w)::BIGINT,
+        e.created_at, e.effective_at
+    FROM page AS p
+    INNER JOIN bases AS b ON b.account_id = p.account_id
+    INNER JOIN ledger_entries AS e ON e.account_id = p.account_id AND e.id = p.id
+    INNER JOIN transfers AS t ON t.id = e.transfer_id
+    WINDOW w AS (PARTITION BY e.account_id ORDER BY e.id)
+    ORDER BY CASE WHEN p_after IS NULL THEN -e.id ELSE e.id END
 $function$
 ;
 
@@ -1551,6 +1681,19 @@ BEGIN
         WHEN p_part.part >= parts_limit AND NOT p_part.is_final THEN 'too_many_parts'
     END;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_queues()
+ RETURNS TABLE(account_id uuid, waiting bigint)
+ LANGUAGE sql
+AS $function$
+    SELECT b.account_id, count(*)
+    FROM pg_locks AS l
+    INNER JOIN account_balances AS b ON b.ctid = format('(%s,%s)', l.page, l.tuple)::TID
+    WHERE l.locktype = 'tuple' AND l.relation = 'account_balances'::REGCLASS AND NOT l.granted
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    GROUP BY b.account_id ORDER BY count(*) DESC, b.account_id
 $function$
 ;
 
@@ -1642,10 +1785,14 @@ BEGIN
     END IF;
     SELECT state INTO earlier FROM transfers
     WHERE pending_id = p_order.pending_id ORDER BY part DESC LIMIT 1;
+    IF earlier IS NULL THEN
+        -- It was committed after we had looked for its hold.
+        RETURN ledger_resolve(p_order);
+    END IF;
     RETURN ledger_refuse(p_order.id, CASE earlier
         WHEN 'post' THEN 'pending_transfer_already_posted'
         WHEN 'void' THEN 'pending_transfer_already_voided'
-        ELSE 'pending_transfer_expired'
+        WHEN 'expire' THEN 'pending_transfer_expired'
     END);
 END
 $function$
@@ -1695,6 +1842,25 @@ BEGIN
     END IF;
     RETURN ledger_book_between(t, o, debit, credit);
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.ledger_seal_statement(p_seal ledger_seals)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT format(
+        E'PayNexus ledger seal, format 1\nnumber %s\nsince %s\nuntil %s\nentries %s\nmoved %s\n'
+        'previous %s\nhead %s\nsealed_at %s\nkey %s\n',
+        p_seal.number,
+        to_char(p_seal.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        to_char(p_seal.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        p_seal.entries, p_seal.moved,
+        encode(p_seal.previous, 'hex'), encode(p_seal.head, 'hex'),
+        to_char(p_seal.sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        encode(p_seal.key, 'hex')
+    )
 $function$
 ;
 
@@ -1832,6 +1998,72 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.ledger_statement(p_account_id uuid, p_from timestamp with time zone, p_until timestamp with time zone, p_known timestamp with time zone, p_after_effective timestamp with time zone, p_after_id bigint, p_limit integer)
+ RETURNS TABLE(id bigint, transfer_id uuid, kind text, object_id text, type text, created_at timestamp with time zone, effective_at timestamp with time zone, change ledger_balance, balance ledger_balance)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    side CONSTANT TEXT := (SELECT a.normal_side FROM accounts AS a WHERE a.id = p_account_id);
+    since CONSTANT TIMESTAMPTZ := coalesce(p_after_effective, p_from);
+    after_id CONSTANT BIGINT := coalesce(p_after_id, -1);
+    known CONSTANT BIGINT := ledger_entry_id_after(p_known);
+    base CONSTANT ledger_totals :=
+        ledger_totals_at(p_account_id, since - INTERVAL '1 microsecond', known);
+BEGIN
+    RETURN QUERY
+    WITH passed AS (
+        -- Lines of the very microsecond in which the page before this one ended.
+        SELECT coalesce(sum(m.debits_pending), 0) AS debits_pending,
+            coalesce(sum(m.debits_posted), 0) AS debits_posted,
+            coalesce(sum(m.credits_pending), 0) AS credits_pending,
+            coalesce(sum(m.credits_posted), 0) AS credits_posted
+        FROM (
+            SELECT u.* FROM ledger_movements AS u
+            WHERE u.account_id = p_account_id AND NOT u.is_dated
+                AND u.id >= ledger_entry_id_after(since) - 1024
+                AND u.id < ledger_entry_id_after(since)
+            UNION ALL
+            SELECT d.* FROM ledger_movements AS d
+            WHERE d.account_id = p_account_id AND d.is_dated AND d.effective_at = since
+        ) AS m
+        WHERE m.id <= after_id AND m.id + 0 < known
+    ), lines AS MATERIALIZED (
+        SELECT m.* FROM (
+            (SELECT u.* FROM ledger_movements AS u
+            WHERE u.account_id = p_account_id AND NOT u.is_dated AND u.id < known
+                AND u.id >= ledger_entry_id_after(since) - 1024
+                AND u.id < ledger_entry_id_after(p_until) - 1024
+                AND (u.effective_at, u.id) > (since, after_id)
+            ORDER BY u.id LIMIT p_limit)
+            UNION ALL
+            (SELECT d.* FROM ledger_movements AS d
+            WHERE d.account_id = p_account_id AND d.is_dated AND d.id + 0 < known
+                AND d.effective_at >= since AND d.effective_at < p_until
+                AND (d.effective_at, d.id) > (since, after_id)
+            ORDER BY d.effective_at, d.id LIMIT p_limit)
+        ) AS m ORDER BY m.effective_at, m.id LIMIT p_limit
+    )
+    SELECT m.id, m.transfer_id, t.kind::TEXT, t.object_id, m.type::TEXT, m.created_at,
+        m.effective_at,
+        ledger_on_normal_side(side, ROW(
+            m.debits_pending, m.debits_posted, m.credits_pending, m.credits_posted)),
+        ledger_on_normal_side(side, ROW(
+            (base.debits_pending + p.debits_pending + sum(m.debits_pending) OVER w)::BIGINT,
+            (base.debits_posted + p.debits_posted + sum(m.debits_posted) OVER w)::BIGINT,
+            (base.credits_pending + p.credits_pending + sum(m.credits_pending) OVER w)::BIGINT,
+            (base.credits_posted + p.credits_posted + sum(m.credits_posted) OVER w)::BIGINT))
+    FROM lines AS m
+    CROSS JOIN passed AS p
+    INNER JOIN transfers AS t ON t.id = m.transfer_id
+    WINDOW w AS (ORDER BY m.effective_at, m.id)
+    ORDER BY m.effective_at, m.id;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.ledger_totals_at(p_account_id uuid, p_effective timestamp with time zone, p_before bigint)
  RETURNS ledger_totals
  LANGUAGE plpgsql
@@ -1850,7 +2082,8 @@ BEGIN
         undated.credits_posted + coalesce(sum(m.credits_posted), 0)
     INTO totals
     FROM ledger_movements AS m
-    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id < p_before
+    -- The sum keeps the primary key out of it: to the planner the dated ones look like many.
+    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id + 0 < p_before
         AND m.is_dated;
     RETURN totals;
 END
@@ -2275,6 +2508,24 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.refuse_loose_seal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.number = 1 AND NEW.previous = decode(repeat('00', 32), 'hex') THEN
+        RETURN NEW;
+    END IF;
+    PERFORM FROM ledger_seals
+    WHERE number = NEW.number - 1 AND until = NEW.since AND hash = NEW.previous;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'a seal follows the one before, without a gap' USING ERRCODE = 'PN023';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.refuse_unbalanced_entries()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2339,6 +2590,10 @@ AS $function$
 $function$
 ;
 
+CREATE TRIGGER account_keeps_its_name BEFORE UPDATE ON public.accounts FOR EACH ROW WHEN (((((((old.id IS DISTINCT FROM new.id) OR (old.type IS DISTINCT FROM new.type)) OR (old.normal_side IS DISTINCT FROM new.normal_side)) OR (old.mode IS DISTINCT FROM new.mode)) OR (old.currency IS DISTINCT FROM new.currency)) OR (old.merchant_id IS DISTINCT FROM new.merchant_id))) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER accounts_stay BEFORE DELETE ON public.accounts FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER known_outcome_never_changes BEFORE UPDATE ON public.attempts FOR EACH ROW EXECUTE FUNCTION guard_attempt();
 
 CREATE TRIGGER bank_files_are_never_rewritten BEFORE DELETE OR UPDATE ON public.bank_files FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -2362,6 +2617,16 @@ CREATE TRIGGER entries_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_en
 CREATE TRIGGER entries_are_not_truncated BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER entries_sum_to_zero AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_unbalanced_entries();
+
+CREATE TRIGGER records_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_seal_records FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER records_are_not_truncated BEFORE TRUNCATE ON public.ledger_seal_records FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER seals_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_seals FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER seals_are_not_truncated BEFORE TRUNCATE ON public.ledger_seals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER seals_follow_each_other BEFORE INSERT ON public.ledger_seals FOR EACH ROW EXECUTE FUNCTION refuse_loose_seal();
 
 CREATE TRIGGER qr_code_is_spent_once BEFORE UPDATE ON public.qr_codes FOR EACH ROW EXECUTE FUNCTION qr_code_is_spent_once();
 
@@ -2823,6 +3088,64 @@ UNION ALL
  SELECT 'ledger_entries'::text AS name,
     (ledger_entries_default.id)::text AS id
    FROM ledger_entries_default;
+
+CREATE VIEW audit.seal_differs_from_its_statement AS
+ SELECT number AS seal,
+    since,
+    until
+   FROM ledger_seals s
+  WHERE (hash <> sha256(convert_to(ledger_seal_statement(s.*), 'UTF8'::name)));
+
+CREATE VIEW audit.seal_does_not_follow_the_one_before AS
+ SELECT number AS seal,
+    since,
+    before_number,
+    before_until
+   FROM ( SELECT s.number,
+            s.since,
+            s.previous,
+            lag(s.number) OVER in_order AS before_number,
+            lag(s.until) OVER in_order AS before_until,
+            lag(s.hash) OVER in_order AS before_hash
+           FROM ledger_seals s
+          WINDOW in_order AS (ORDER BY s.number)) seals
+  WHERE (((number IS DISTINCT FROM (COALESCE(before_number, (0)::bigint) + 1)) OR (previous IS DISTINCT FROM COALESCE(before_hash, decode(repeat('00'::text, 32), 'hex'::text)))) OR (since <> before_until));
+
+CREATE VIEW audit.seal_has_not_a_record_for_each_entry AS
+ SELECT s.number AS seal,
+    s.entries,
+    COALESCE(r.records, (0)::bigint) AS records
+   FROM (ledger_seals s
+     LEFT JOIN ( SELECT ledger_seal_records.seal,
+            (sum(length(ledger_seal_records.records)) / 40) AS records
+           FROM ledger_seal_records
+          GROUP BY ledger_seal_records.seal) r ON ((r.seal = s.number)))
+  WHERE (s.entries <> COALESCE(r.records, (0)::bigint));
+
+CREATE VIEW audit.sealed_entries_differ_from_their_seal AS
+ SELECT s.number AS seal,
+    s.since,
+    s.until,
+    s.entries,
+    s.moved,
+    COALESCE(f.entries, (0)::numeric) AS entries_found,
+    COALESCE(f.moved, (0)::numeric) AS moved_found
+   FROM (ledger_seals s
+     FULL JOIN ( SELECT h.seal,
+            sum(e.entries) AS entries,
+            sum(e.moved) AS moved
+           FROM (( SELECT (ledger_entries.id / '3686400000000'::bigint) AS hour,
+                    count(*) AS entries,
+                    sum(abs((ledger_entries.delta)::bigint)) AS moved
+                   FROM ledger_entries
+                  GROUP BY (ledger_entries.id / '3686400000000'::bigint)) e
+             LEFT JOIN ( SELECT s_1.number AS seal,
+                    generate_series((ledger_entry_id_at(s_1.since) / '3686400000000'::bigint), ((ledger_entry_id_at(s_1.until) / '3686400000000'::bigint) - 1)) AS hour
+                   FROM ledger_seals s_1) h ON ((h.hour = e.hour)))
+          WHERE (e.hour < ( SELECT (max(ledger_entry_id_at(ledger_seals.until)) / '3686400000000'::bigint)
+                   FROM ledger_seals))
+          GROUP BY h.seal) f ON ((f.seal = s.number)))
+  WHERE (((s.entries)::numeric IS DISTINCT FROM COALESCE(f.entries, (0)::numeric)) OR (s.moved IS DISTINCT FROM COALESCE(f.moved, (0)::numeric)));
 
 CREATE VIEW audit.settlement_amount_is_not_the_sum_of_its_lines AS
  SELECT s.id,

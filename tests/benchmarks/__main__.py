@@ -15,6 +15,7 @@ from tests.benchmarks.run import Run, Section, Settings
 from tests.benchmarks.sections import (
     batches,
     delayed_flush,
+    feed,
     lambdas,
     large,
     payments,
@@ -31,6 +32,7 @@ SECTIONS: Mapping[str, Section] = {
     "payments": payments.measured,
     "batches": batches.measured,
     "delayed-flush": delayed_flush.measured,
+    "changefeed": feed.measured,
     "python": lambdas.measured,
     "peers": peers.measured,
     "large": large.measured,

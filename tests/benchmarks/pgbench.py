@@ -35,13 +35,17 @@ def initialize(url: str) -> None:
     _pgbench("--initialize", "--quiet", "--scale", str(SCALE), url)
 
 
-def run(work: Work, *, clients: int, seconds: float) -> Slice:
-    """What was done in this time; less than a second is no measurement, but a trial."""
+def run(work: Work, *, clients: int, seconds: float, rate: int | None = None) -> Slice:
+    """What was done in this time; less than a second is no measurement, but a trial.
+
+    At `rate` a second by all clients together, or as fast as they can.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         output = _pgbench(
             *("--client", str(clients), "--jobs", str(min(clients, 2))),
             *("--protocol", work.protocol, "--no-vacuum", *_length(seconds)),
+            *(() if rate is None else ("--rate", str(rate))),
             *("--log", f"--log-prefix={folder}/latencies"),
             *_script_options(work, folder),
             work.url,

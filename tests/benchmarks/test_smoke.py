@@ -17,6 +17,7 @@ NAMES = {
     "payments among 6,000 entries / 600",
     "audit of 6,000 entries",
     "payments that waited for a lock of the audit",
+    "changefeed drain / peak payments",
     "Python: complete payment / TPC-B",
     "Python: complete payment: own CPU",
     "accept: database round trips",

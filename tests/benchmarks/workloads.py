@@ -96,6 +96,7 @@ def payments(shop: Shop, *, hot: bool = False) -> Work:
     """Complete payments: two commits, each one call of the product's."""
     scripts = [_serving("payment", one) for one in shop.selling(hot=hot)]
     variables = {
+        "is_begun": "0",
         "created": _said_of(Status.PENDING),
         "completed": _said_of(Status.COMPLETED),
     }
@@ -104,7 +105,8 @@ def payments(shop: Shop, *, hot: bool = False) -> Work:
 
 def bookings(shop: Shop, *, hot: bool = False) -> Work:
     """What the ledger does of a complete payment: hold, post and fee, in two commits."""
-    return Work(shop.url, [_serving("booking", one) for one in shop.selling(hot=hot)])
+    scripts = [_serving("booking", one) for one in shop.selling(hot=hot)]
+    return Work(shop.url, scripts, {"is_begun": "0"})
 
 
 def batches(shop: Shop, *, hot: bool = False) -> Work:

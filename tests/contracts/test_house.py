@@ -40,6 +40,7 @@ POSTGRES_ROOMS = {
     "idempotency.py": "a room of one file: its SQL stands beside its rules",
     "runtime.py": "builds the connection's address",
     "audit.py": "reads the audit views by name",
+    "reading.py": "the ledger's reads, apart from the store that books",
     "replication.py": "streams the write-ahead log, for which the driver has no call of its own",
 }
 """Files besides stores that may import psycopg, and why."""

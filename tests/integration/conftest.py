@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import boto3
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -121,16 +120,16 @@ def answer_of(raw: Mapping[str, Any]) -> Answer:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[dict[str, str]]:
-    """An AWS account with the signing key and the product's keys, as settings name them.
+    """An AWS account with the signing keys and the product's keys, as settings name them.
 
     One a module: making clients costs more than most tests.
     """
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         patch.setattr(ECDSAPrivateKey, "sign", _signature_of_digest)
-        key = boto3.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
         runtime.aws.cache_clear()
         yield {
-            "TOKEN_KEY_ID": key["KeyMetadata"]["KeyId"],
+            "TOKEN_KEY_ID": _signing_key(),
+            "LEDGER_KEY_IDS": _signing_key(),
             "KEYS_SECRET": _stored(_keys()),
         }
         runtime.aws.cache_clear()
@@ -184,6 +183,12 @@ def _signature_of_digest(key: ECDSAPrivateKey, message: bytes, _algorithm: str) 
     # moto ignores MessageType=DIGEST and would hash the digest once more; KMS does not.
     signature: bytes = key.private_key.sign(message, ec.ECDSA(Prehashed(SHA256())))
     return signature
+
+
+def _signing_key() -> str:
+    key = runtime.aws("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    key_id: str = key["KeyMetadata"]["KeyId"]
+    return key_id
 
 
 def _stored(value: Mapping[str, object]) -> str:

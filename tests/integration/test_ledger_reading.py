@@ -2,15 +2,19 @@
 
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
+
+import pytest
 
 from paynexus import ids
 from paynexus.db import Connection, Database
 from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger import store
+from paynexus.ledger import reading, store, upkeep
 from paynexus.ledger.accounts import Account, AccountType
-from paynexus.ledger.model import Order, Transfer, TransferKind
+from paynexus.ledger.model import Balance, Order, Transfer, TransferKind
 from paynexus.money import Money
+from tools import ledger_account
 
 GATEWAY = Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR")
 MARGIN = dt.timedelta(seconds=10)
@@ -106,3 +110,84 @@ def test_no_checkpoint_passes_a_transaction_that_still_runs(
 
     assert make_checkpoints(job) == len(samples(job))
     assert checkpoints(job) == samples(job)
+
+
+def test_overdue_holds_are_void_after_one_run(database: Database, merchant: MerchantId) -> None:
+    """Until then they count as released already; what is not due stays."""
+    connection = database.connection()
+    due, later = payment(merchant, 5), payment(merchant, 7)
+    book(
+        database,
+        Order.pending(due, timeout=dt.timedelta(seconds=1)),
+        Order.pending(later, timeout=dt.timedelta(hours=1)),
+    )
+    connection.execute(
+        "UPDATE open_holds SET expires_at = clock_timestamp() WHERE transfer_id = %s", (due.id,)
+    )
+    [before] = reading.balances(connection, merchant, "test", holds=9)
+
+    assert upkeep.tend(database).expired == 1
+
+    [after] = reading.balances(connection, merchant, "test", holds=9)
+    assert before == after
+    assert before.balance == Balance("EUR", posted=0, pending_in=7, pending_out=0)
+    assert [(hold.transfer_id, hold.amount) for hold in before.holds] == [(later.id, 7)]
+    assert store.balances(connection, merchant, "test") == [after.balance]
+
+
+def test_the_queue_on_a_hot_account_is_seen(
+    database: Database, another_database: Callable[[], Database], merchant: MerchantId
+) -> None:
+    """Three writers behind one that does not end: two wait for the row, the first for its owner."""
+    book(database, Order.single(payment(merchant)))
+    account = account_of(database.connection(), None)
+    database.connection().execute("SELECT ledger_spread_account(%s, 1)", (account,))
+    others = [another_database() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        with database.transaction() as tx:
+            store.transfers(tx, [Order.single(payment(merchant))])
+            waiting = [pool.submit(book, one, Order.single(payment(merchant))) for one in others]
+            observer = another_database().connection()
+            while not (queues := observer.execute("SELECT * FROM ledger_queues()").fetchall()):
+                assert not any(one.done() for one in waiting)
+        for one in waiting:
+            one.result()
+
+    assert queues[0][0] == account
+    assert queues[0][1] in {1, 2}
+
+
+def test_operators_see_and_change_accounts(
+    database: Database,
+    database_url: str,
+    merchant: MerchantId,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Listed, spread, limited, closed, opened again, and told as a statement that adds up."""
+    connection = database.connection()
+    book(database, Order.single(payment(merchant, 40)), Order.single(payment(merchant, 2)))
+    account = str(account_of(connection, merchant))
+
+    def run(*arguments: str) -> list[list[str]]:
+        monkeypatch.setattr("sys.argv", ["", "--database-url", database_url, *arguments])
+        assert ledger_account.main() == 0
+        return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+    run("spread", account, "8")
+    run("limit", account, "debits")
+    run("close", account)
+    [row] = run("list", "--merchant", ids.text("mer", merchant))
+    run("reopen", account)
+    [open_again] = run("list", "--currency", "EUR", "--merchant", ids.text("mer", merchant))
+    far = ("--from", "2020-01-01", "--until", "2100-01-01", "--known", "2100-01-01")
+    statement = [line[0].split(",") for line in run("statement", account, *far)]
+
+    assert row[0] == account
+    assert row[1:4] == ["merchant_payable", "test", "EUR"]
+    assert row[5:] == ["8", "closed", "42", "0", "42"]
+    assert open_again[6] == "debits limited"
+    assert [line[-1] for line in statement] == ["balance", "0", "40", "42", "42"]
+    assert run("queues") == []
+    monkeypatch.setattr("sys.argv", ["", "--database-url", database_url, "close", str(merchant)])
+    assert ledger_account.main() == 1

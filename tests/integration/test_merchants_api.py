@@ -1,5 +1,6 @@
 """A merchant over HTTP: its record, its configuration, its money."""
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -141,6 +142,85 @@ def test_balances_and_entries_are_the_ledgers(call: Caller, database: Database) 
     assert (first["has_more"], rest["has_more"]) == (True, False)
     assert [entry["amount"]["amount"] for entry in entries] == [300, 200, 100]
     assert entries[0]["transfer"].startswith("tr_")
+
+
+def test_past_balances_count_what_counted_and_was_known(call: Caller, database: Database) -> None:
+    """`at` a moment, as known now or then; the moment itself included."""
+    payable = Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", call.merchant_id)
+    gateway = Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR")
+    now = runtime.clock()()
+    late, early = now - dt.timedelta(days=1), now - dt.timedelta(days=2)
+    for amount, at in ((100, early), (20, late), (3, None)):
+        id_, money = TransferId(ids.new_id()), Money(amount, "EUR")
+        transfer = Transfer(id_, TransferKind.ADJUSTMENT, gateway, payable, money, "x")
+        with database.transaction() as tx:
+            ledger.post(tx, transfer, at=at)
+
+    def posted(**query: dt.datetime) -> int:
+        texts = {name: moment.isoformat() for name, moment in query.items()}
+        (balance,) = call(handler, "GET", "/balances", query=texts).json()["data"]
+        assert balance["at"] == (query.get("at") or query["known_at"]).isoformat()
+        amount: int = balance["posted"]["amount"]
+        return amount
+
+    assert posted(at=early - dt.timedelta(microseconds=1)) == 0
+    assert posted(at=early) == 100
+    assert posted(at=late) == 120
+    assert posted(at=runtime.clock()()) == 123
+    assert posted(at=late, known_at=now) == 0
+    assert posted(known_at=late) == 0
+
+
+def test_open_holds_are_told_with_the_balance(call: Caller, database: Database) -> None:
+    """What is pending, with its sign; overdue holds are neither told nor counted."""
+    payable = Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", call.merchant_id)
+    gateway = Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR")
+    book(database, call.merchant_id, 1_000)
+    incoming, outgoing, overdue = (TransferId(ids.new_id()) for _ in range(3))
+    with database.transaction() as tx:
+        for id_, debit, credit, amount, timeout in (
+            (incoming, gateway, payable, 50, None),
+            (outgoing, payable, gateway, 7, dt.timedelta(hours=1)),
+            (overdue, payable, gateway, 400, dt.timedelta(seconds=1)),
+        ):
+            money = Money(amount, "EUR")
+            transfer = Transfer(id_, TransferKind.ADJUSTMENT, debit, credit, money, "x")
+            ledger.reserve(tx, transfer, timeout=timeout)
+        tx.execute(
+            "UPDATE open_holds SET expires_at = clock_timestamp() WHERE transfer_id = %s",
+            (overdue,),
+        )
+    (balance,) = call(handler, "GET", "/balances", query={"holds": "true"}).json()["data"]
+    (bare,) = call(handler, "GET", "/balances").json()["data"]
+    holds = balance.pop("holds")
+
+    assert balance == bare
+    assert balance["pending"]["amount"] == 50 - 7
+    assert balance["available"]["amount"] == 1_000 - 7
+    assert holds["has_more"] is False
+    assert [(one["transfer"], one["amount"]["amount"]) for one in holds["data"]] == [
+        (ids.text("tr", incoming), 50),
+        (ids.text("tr", outgoing), -7),
+    ]
+    assert [one["expires"] is None for one in holds["data"]] == [True, False]
+
+
+BAD_MOMENTS = [
+    {"at": "yesterday"},
+    {"at": "2026-01-01T00:00:00"},
+    {"at": "9999-01-01T00:00:00Z"},
+    {"known_at": "9999-01-01T00:00:00Z", "at": "2026-01-01T00:00:00Z"},
+    {"holds": "true", "at": "2026-01-01T00:00:00Z"},
+    {"holds": "perhaps"},
+]
+
+
+def test_bad_moment_is_a_400(call: Caller) -> None:
+    """Not a time, without an offset, not come yet, or asked with what only the present has."""
+    for query in BAD_MOMENTS:
+        answer = call(handler, "GET", "/balances", query=query)
+
+        assert (answer.status, answer.json()["param"]) == (400, next(iter(query))), query
 
 
 BAD_QUERIES = [

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from paynexus import ids
 from paynexus.db import Connection, Database
 from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger import store
+from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
-from paynexus.ledger.model import Order, Transfer, TransferKind
+from paynexus.ledger.model import Entry, Order, Transfer, TransferKind
+from paynexus.ledger.reading import Line, Period, Statement, Sums
 from paynexus.money import Money
 
 MICROSECOND = dt.timedelta(microseconds=1)
 FAR = "infinity"
+OPEN = dt.datetime(2199, 1, 1, tzinfo=dt.UTC)
 
 type Totals = tuple[int, int, int, int]
 """Debits pending, debits posted, credits pending, credits posted."""
@@ -172,6 +174,25 @@ def checkpointed(connection: Connection, account: UUID, *, every: int) -> None:
     )
 
 
+def booked(
+    connection: Connection, steps: list[Step], *, slots: int, every: int
+) -> tuple[Book, UUID]:
+    """A book in which the steps are booked, with checkpoints made meanwhile."""
+    merchant, account = opened(connection, slots=slots)
+    book = Book(connection, merchant)
+    for number, step in enumerate(steps):
+        book.take(step)
+        if number % 4 == 0:
+            checkpointed(connection, account, every=every)
+    return book, account
+
+
+def sums(totals: Totals) -> Sums:
+    """Posted and pending, as the account's normal side sees the totals."""
+    debits_pending, debits_posted, credits_pending, credits_posted = totals
+    return Sums(credits_posted - debits_posted, credits_pending - debits_pending)
+
+
 @settings(
     max_examples=250,
     deadline=None,
@@ -182,12 +203,7 @@ def test_past_balances_are_the_sums_of_what_was_booked(
     books: Connection, steps: list[Step], slots: int, every: int, data: st.DataObject
 ) -> None:
     """At any effective time, as known at any recorded time, with checkpoints anywhere."""
-    merchant, account = opened(books, slots=slots)
-    book = Book(books, merchant)
-    for number, step in enumerate(steps):
-        book.take(step)
-        if number % 4 == 0:
-            checkpointed(books, account, every=every)
+    book, account = booked(books, steps, slots=slots, every=every)
     moments = sorted(book.moments()) or [dt.datetime(2026, 1, 1, tzinfo=dt.UTC)]
     times = st.sampled_from(moments)
     asked = data.draw(st.lists(st.tuples(times, times | st.just(FAR)), min_size=8, max_size=8))
@@ -208,3 +224,79 @@ def test_past_balances_are_the_sums_of_what_was_booked(
             credits_pending - debits_pending,
             credits_posted - debits_posted - debits_pending,
         )
+
+
+@settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    steps=steps,
+    slots=st.integers(1, 3),
+    every=st.integers(1, 5),
+    data=st.data(),
+)
+def test_statements_add_up_whole_and_page_by_page(
+    books: Connection, steps: list[Step], slots: int, every: int, data: st.DataObject
+) -> None:
+    """Opening and lines make the closing balance, and each line the balance beside it."""
+    book, account = booked(books, steps, slots=slots, every=every)
+    size = data.draw(st.integers(1, 4))
+    times = st.sampled_from(sorted(book.moments()) or [OPEN])
+    first, until = sorted((data.draw(times), data.draw(times | st.just(OPEN))))
+    period = Period(first, until, data.draw(times | st.just(OPEN)))
+
+    whole = reading.statement(books, account, period, limit=1_000)
+
+    assert whole.opening == sums(book.known(first - MICROSECOND, period.known))
+    assert whole.closing == sums(book.known(until - MICROSECOND, period.known))
+    posted, pending = whole.opening.posted, whole.opening.pending
+    for line in whole.lines:
+        assert first <= line.effective_at < until
+        posted, pending = posted + line.change.posted, pending + line.change.pending
+        assert line.balance == Sums(posted, pending)
+    assert whole.closing == Sums(posted, pending)
+    assert list(paged(books, account, period, size=size)) == whole.lines
+
+
+def paged(connection: Connection, account: UUID, period: Period, *, size: int) -> Iterator[Line]:
+    """The statement's lines, read so many at a time."""
+    last: Line | None = None
+    while True:
+        page: Statement = reading.statement(connection, account, period, limit=size, after=last)
+        if not page.lines:
+            return
+        yield from page.lines
+        last = page.lines[-1]
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=steps, slots=st.integers(1, 3), every=st.integers(1, 5), size=st.integers(1, 4))
+def test_entries_show_the_balance_after_each(
+    books: Connection, steps: list[Step], slots: int, every: int, size: int
+) -> None:
+    """In the order of recording, forwards and backwards, however far the account is spread."""
+    book, _ = booked(books, steps, slots=slots, every=every)
+    merchant = book.payable.merchant_id
+    assert merchant is not None
+    forwards: list[Entry] = []
+    backwards: list[Entry] = []
+    while page := reading.entries(
+        books, merchant, "test", limit=size, after=forwards[-1].id if forwards else 0
+    ):
+        forwards += page
+    while page := reading.entries(
+        books, merchant, "test", limit=size, before=backwards[-1].id if backwards else None
+    ):
+        backwards += page
+
+    assert forwards == backwards[::-1]
+    assert len(forwards) == len(book.changes)
+    for entry, change in zip(forwards, book.changes, strict=True):
+        after = sums(book.known(OPEN, change.recorded))
+        assert entry.balance_after == (after.posted if entry.type == "posted" else after.pending)

@@ -171,7 +171,7 @@ CREATE TABLE ledger_entries (
 ) PARTITION BY RANGE (id);
 CREATE TABLE ledger_entries_default PARTITION OF ledger_entries DEFAULT;
 CREATE INDEX dated_entries ON ledger_entries (account_id, effective_at)
-WHERE effective_at <> created_at;
+INCLUDE (id, type, delta, released) WHERE effective_at <> created_at;
 
 COMMENT ON COLUMN ledger_entries.id IS
     'Microseconds since 1970 of created_at, times 1024, plus ten bits that tell entries apart.';

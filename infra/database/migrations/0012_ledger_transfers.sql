@@ -446,10 +446,14 @@ BEGIN
     END IF;
     SELECT state INTO earlier FROM transfers
     WHERE pending_id = p_order.pending_id ORDER BY part DESC LIMIT 1;
+    IF earlier IS NULL THEN
+        -- It was committed after we had looked for its hold.
+        RETURN ledger_resolve(p_order);
+    END IF;
     RETURN ledger_refuse(p_order.id, CASE earlier
         WHEN 'post' THEN 'pending_transfer_already_posted'
         WHEN 'void' THEN 'pending_transfer_already_voided'
-        ELSE 'pending_transfer_expired'
+        WHEN 'expire' THEN 'pending_transfer_expired'
     END);
 END
 $$;

@@ -127,7 +127,8 @@ BEGIN
         undated.credits_posted + coalesce(sum(m.credits_posted), 0)
     INTO totals
     FROM ledger_movements AS m
-    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id < p_before
+    -- The sum keeps the primary key out of it: to the planner the dated ones look like many.
+    WHERE m.account_id = p_account_id AND m.effective_at <= p_effective AND m.id + 0 < p_before
         AND m.is_dated;
     RETURN totals;
 END
@@ -152,6 +153,179 @@ END
 $$;
 COMMENT ON FUNCTION ledger_balance_at IS
     'The account''s balance at an effective time, as it was known at a recorded time.';
+
+-- Now: balances, and the holds they contain, of one snapshot. A hold whose time is up counts as
+-- released although nobody has voided it yet.
+
+CREATE FUNCTION ledger_balances_now(p_account_ids UUID [])
+RETURNS TABLE (account_id UUID, balance ledger_balance)
+LANGUAGE sql STABLE AS $$
+    SELECT a.id, ledger_on_normal_side(a.normal_side, ROW(
+        t.debits_pending - coalesce(o.debits, 0), t.debits_posted,
+        t.credits_pending - coalesce(o.credits, 0), t.credits_posted
+    )::ledger_totals)
+    FROM accounts AS a
+    CROSS JOIN LATERAL (
+        SELECT sum(b.debits_pending)::BIGINT AS debits_pending,
+            sum(b.debits_posted)::BIGINT AS debits_posted,
+            sum(b.credits_pending)::BIGINT AS credits_pending,
+            sum(b.credits_posted)::BIGINT AS credits_posted
+        FROM account_balances AS b WHERE b.account_id = a.id
+    ) AS t
+    LEFT JOIN (
+        SELECT leg.account_id, sum(leg.debit)::BIGINT AS debits, sum(leg.credit)::BIGINT AS credits
+        FROM open_holds AS h
+        INNER JOIN transfers AS t ON t.id = h.transfer_id
+        CROSS JOIN LATERAL (VALUES
+            (t.debit_account_id, h.amount_left, 0::BIGINT),
+            (t.credit_account_id, 0::BIGINT, h.amount_left)
+        ) AS leg (account_id, debit, credit)
+        WHERE h.expires_at <= (SELECT clock_timestamp())
+        GROUP BY leg.account_id
+    ) AS o ON o.account_id = a.id
+    WHERE a.id = ANY (p_account_ids)
+$$;
+COMMENT ON FUNCTION ledger_balances_now IS
+    'What the accounts hold, without the holds whose time is up.';
+
+CREATE FUNCTION ledger_open_holds(p_account_ids UUID [], p_limit INTEGER)
+RETURNS TABLE (
+    account_id UUID, transfer_id UUID, kind TEXT, object_id TEXT, is_debit BOOLEAN,
+    amount_left BIGINT, expires_at TIMESTAMPTZ
+)
+LANGUAGE sql STABLE AS $$
+    SELECT a.id, h.transfer_id, t.kind::TEXT, t.object_id, t.debit_account_id = a.id, h.amount_left,
+        h.expires_at
+    FROM accounts AS a
+    -- A hold carries the merchant whose account it is on; one on two merchants' accounts that of
+    -- the receiving one, and is told there.
+    INNER JOIN open_holds AS h ON h.merchant_id = a.merchant_id OR a.merchant_id IS NULL
+    INNER JOIN transfers AS t
+        ON t.id = h.transfer_id AND a.id IN (t.debit_account_id, t.credit_account_id)
+    WHERE a.id = ANY (p_account_ids)
+        AND (h.expires_at IS NULL OR h.expires_at > (SELECT clock_timestamp()))
+    ORDER BY h.transfer_id LIMIT p_limit
+$$;
+COMMENT ON FUNCTION ledger_open_holds IS
+    'What the accounts'' pending balances are made of, the oldest first.';
+
+-- Lists. Running balances are counted from the balance before the page, so that they are right
+-- for accounts that are spread over slots as well.
+
+CREATE FUNCTION ledger_page(
+    p_account_ids UUID [], p_before BIGINT, p_after BIGINT, p_limit INTEGER
+) RETURNS TABLE (
+    id BIGINT, account_id UUID, transfer_id UUID, kind TEXT, object_id TEXT, type TEXT,
+    currency CHAR(3), delta BIGINT, posted BIGINT, pending BIGINT, created_at TIMESTAMPTZ,
+    effective_at TIMESTAMPTZ
+)
+LANGUAGE sql STABLE SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+    WITH page AS MATERIALIZED (
+        SELECT e.*
+        FROM unnest(p_account_ids) AS a (id)
+        CROSS JOIN LATERAL (
+            (SELECT n.account_id, n.id FROM ledger_entries AS n
+            WHERE p_after IS NULL AND n.account_id = a.id
+                AND n.id < coalesce(p_before, 9223372036854775807)
+            ORDER BY n.id DESC LIMIT p_limit)
+            UNION ALL
+            (SELECT n.account_id, n.id FROM ledger_entries AS n
+            WHERE p_after IS NOT NULL AND n.account_id = a.id AND n.id > p_after
+            ORDER BY n.id LIMIT p_limit)
+        ) AS e
+        ORDER BY CASE WHEN p_after IS NULL THEN -e.id ELSE e.id END
+        LIMIT p_limit
+    ), bases AS MATERIALIZED (
+        SELECT f.account_id, f.id AS first, t.*
+        FROM (SELECT account_id, min(id) AS id, max(id) FROM page GROUP BY account_id) AS f
+        CROSS JOIN LATERAL ledger_totals_at(f.account_id, 'infinity', f.id) AS t
+    )
+    SELECT e.id, e.account_id, e.transfer_id, t.kind::TEXT, t.object_id, e.type::TEXT, e.currency,
+        e.delta,
+        (b.debits_posted - b.credits_posted
+        + sum(CASE WHEN e.type = 'posted' THEN e.delta ELSE 0 END) OVER w)::BIGINT,
+        (b.debits_pending - b.credits_pending
+        + sum(CASE WHEN e.type = 'posted' THEN -e.released ELSE e.delta END) OVER w)::BIGINT,
+        e.created_at, e.effective_at
+    FROM page AS p
+    INNER JOIN bases AS b ON b.account_id = p.account_id
+    INNER JOIN ledger_entries AS e ON e.account_id = p.account_id AND e.id = p.id
+    INNER JOIN transfers AS t ON t.id = e.transfer_id
+    WINDOW w AS (PARTITION BY e.account_id ORDER BY e.id)
+    ORDER BY CASE WHEN p_after IS NULL THEN -e.id ELSE e.id END
+$$;
+COMMENT ON FUNCTION ledger_page IS
+    'Entries as recorded: the newest below p_before (null: of all) first, or the oldest above '
+    'p_after; with the debit-positive balances after each.';
+
+CREATE FUNCTION ledger_statement(
+    p_account_id UUID, p_from TIMESTAMPTZ, p_until TIMESTAMPTZ, p_known TIMESTAMPTZ,
+    p_after_effective TIMESTAMPTZ, p_after_id BIGINT, p_limit INTEGER
+) RETURNS TABLE (
+    id BIGINT, transfer_id UUID, kind TEXT, object_id TEXT, type TEXT, created_at TIMESTAMPTZ,
+    effective_at TIMESTAMPTZ, change ledger_balance, balance ledger_balance
+)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    side CONSTANT TEXT := (SELECT a.normal_side FROM accounts AS a WHERE a.id = p_account_id);
+    since CONSTANT TIMESTAMPTZ := coalesce(p_after_effective, p_from);
+    after_id CONSTANT BIGINT := coalesce(p_after_id, -1);
+    known CONSTANT BIGINT := ledger_entry_id_after(p_known);
+    base CONSTANT ledger_totals :=
+        ledger_totals_at(p_account_id, since - INTERVAL '1 microsecond', known);
+BEGIN
+    RETURN QUERY
+    WITH passed AS (
+        -- Lines of the very microsecond in which the page before this one ended.
+        SELECT coalesce(sum(m.debits_pending), 0) AS debits_pending,
+            coalesce(sum(m.debits_posted), 0) AS debits_posted,
+            coalesce(sum(m.credits_pending), 0) AS credits_pending,
+            coalesce(sum(m.credits_posted), 0) AS credits_posted
+        FROM (
+            SELECT u.* FROM ledger_movements AS u
+            WHERE u.account_id = p_account_id AND NOT u.is_dated
+                AND u.id >= ledger_entry_id_after(since) - 1024
+                AND u.id < ledger_entry_id_after(since)
+            UNION ALL
+            SELECT d.* FROM ledger_movements AS d
+            WHERE d.account_id = p_account_id AND d.is_dated AND d.effective_at = since
+        ) AS m
+        WHERE m.id <= after_id AND m.id + 0 < known
+    ), lines AS MATERIALIZED (
+        SELECT m.* FROM (
+            (SELECT u.* FROM ledger_movements AS u
+            WHERE u.account_id = p_account_id AND NOT u.is_dated AND u.id < known
+                AND u.id >= ledger_entry_id_after(since) - 1024
+                AND u.id < ledger_entry_id_after(p_until) - 1024
+                AND (u.effective_at, u.id) > (since, after_id)
+            ORDER BY u.id LIMIT p_limit)
+            UNION ALL
+            (SELECT d.* FROM ledger_movements AS d
+            WHERE d.account_id = p_account_id AND d.is_dated AND d.id + 0 < known
+                AND d.effective_at >= since AND d.effective_at < p_until
+                AND (d.effective_at, d.id) > (since, after_id)
+            ORDER BY d.effective_at, d.id LIMIT p_limit)
+        ) AS m ORDER BY m.effective_at, m.id LIMIT p_limit
+    )
+    SELECT m.id, m.transfer_id, t.kind::TEXT, t.object_id, m.type::TEXT, m.created_at,
+        m.effective_at,
+        ledger_on_normal_side(side, ROW(
+            m.debits_pending, m.debits_posted, m.credits_pending, m.credits_posted)),
+        ledger_on_normal_side(side, ROW(
+            (base.debits_pending + p.debits_pending + sum(m.debits_pending) OVER w)::BIGINT,
+            (base.debits_posted + p.debits_posted + sum(m.debits_posted) OVER w)::BIGINT,
+            (base.credits_pending + p.credits_pending + sum(m.credits_pending) OVER w)::BIGINT,
+            (base.credits_posted + p.credits_posted + sum(m.credits_posted) OVER w)::BIGINT))
+    FROM lines AS m
+    CROSS JOIN passed AS p
+    INNER JOIN transfers AS t ON t.id = m.transfer_id
+    WINDOW w AS (ORDER BY m.effective_at, m.id)
+    ORDER BY m.effective_at, m.id;
+END
+$$;
+COMMENT ON FUNCTION ledger_statement IS
+    'Lines that count from p_from to before p_until, as known at p_known, by when they count; '
+    'each with what it changes and the balance after it. The next page starts after a line.';
 
 -- Making checkpoints. A checkpoint may only cover numbers below which nobody can still insert:
 -- an entry takes its number while its transaction runs, and is seen when that commits.
@@ -208,6 +382,20 @@ $$;
 COMMENT ON FUNCTION ledger_checkpoint IS
     'Entries up to ten seconds before the mark got their checkpoints, so many at most; how '
     'many. Null: a transaction from before the mark still runs, ask again.';
+
+-- Who queues where. Those who wait for one row wait for its tuple lock, but for the first of
+-- them, who waits for the transaction that has the row.
+CREATE FUNCTION ledger_queues() RETURNS TABLE (account_id UUID, waiting BIGINT)
+LANGUAGE sql AS $$
+    SELECT b.account_id, count(*)
+    FROM pg_locks AS l
+    INNER JOIN account_balances AS b ON b.ctid = format('(%s,%s)', l.page, l.tuple)::TID
+    WHERE l.locktype = 'tuple' AND l.relation = 'account_balances'::REGCLASS AND NOT l.granted
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    GROUP BY b.account_id ORDER BY count(*) DESC, b.account_id
+$$;
+COMMENT ON FUNCTION ledger_queues IS
+    'Accounts on which transfers wait for each other at this moment, the longest queue first.';
 
 CREATE VIEW audit.checkpoint_differs_from_its_entries AS
 SELECT c.account_id, c.through_id

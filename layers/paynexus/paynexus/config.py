@@ -22,6 +22,7 @@ class Settings:
     keys_secret: str = ""
     redis_url: str = ""
     token_key_id: str = ""
+    ledger_key_ids: str = ""
     issuer: str = ""
     bus_name: str = ""
     workflow_arn: str = ""

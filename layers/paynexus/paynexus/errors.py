@@ -156,6 +156,12 @@ class LedgerError(PayNexusError):
     code = "ledger_error"
 
 
+class LedgerSealBroken(LedgerError):
+    """The last seal of the books is not signed by our key: nothing is sealed on top of it."""
+
+    code = "ledger_seal_broken"
+
+
 class TransferExistsWithDifference(LedgerError):
     """A transfer of this id exists and differs from the one asked for."""
 

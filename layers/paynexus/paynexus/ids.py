@@ -54,20 +54,19 @@ new_id = _Generator()
 
 def text(prefix: str, value: UUID) -> str:
     """`value` as merchants see it: `prefix_` and 26 base32 digits."""
-    return _text(prefix, value.int)
+    return f"{prefix}_{_digits(value.int)}"
 
 
-def text_of(prefix: str, written: str) -> str:
-    """The same of a UUID in Postgres' text form; ValueError for anything else."""
+def digits_of(written: str) -> str:
+    """The digits of a UUID in Postgres' text form; ValueError for anything else."""
     digits = written.replace("-", "")
     if len(digits) != UUID_DIGITS:
         raise ValueError(f"{written!r} is no UUID")
-    return _text(prefix, int(digits, 16))
+    return _digits(int(digits, 16))
 
 
-def _text(prefix: str, number: int) -> str:
-    pairs = [_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS]
-    return f"{prefix}_{''.join(pairs)}"
+def _digits(number: int) -> str:
+    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS])
 
 
 def parse(prefix: str, value: str) -> UUID:

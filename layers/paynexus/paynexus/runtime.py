@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from paynexus.identity.model import Principal
     from paynexus.identity.rate_limit import RateLimiter
     from paynexus.identity.tokens import KeySet, TokenSigner, TokenVerifier
+    from paynexus.ledger.seals.signing import Signer
     from paynexus.notification.addresses import Network
     from paynexus.notification.port import Channel, Queue
     from paynexus.notification.sealing import Vault
@@ -106,6 +107,14 @@ def token_verifier() -> TokenVerifier:
     from paynexus.identity.tokens import TokenVerifier
 
     return TokenVerifier(token_keys(), issuer=settings().require("issuer"))
+
+
+@once
+def ledger_signer() -> Signer:
+    """Signs the ledger's seals with the first of the KMS keys, and believes them all."""
+    from paynexus.ledger.seals.signing import Signer
+
+    return Signer(aws("kms"), settings().require("ledger_key_ids").split(","))
 
 
 @once

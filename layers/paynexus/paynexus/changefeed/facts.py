@@ -75,8 +75,9 @@ def envelope(
 
 def written(moment: dt.datetime) -> str:
     """A time as events carry it: UTC, to the microsecond, `Z`."""
-    text = moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
-    return text.removesuffix("+00:00") + "Z"
+    if moment.tzinfo is not dt.UTC:
+        moment = moment.astimezone(dt.UTC)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _event(values: Values) -> Entry:
@@ -115,7 +116,7 @@ def _movement(values: Values, *, transfer: str) -> str:
         f'"released":{int(_text(values, "released"))},'
         f'"currency":{_json(_text(values, "currency"))},'
         f'"final":{"true" if values["is_final"] in TRUE else "false"},'
-        f'"effective":"{written(dt.datetime.fromisoformat(_text(values, "effective_at")))}",'
+        f'"effective":"{_moment(_text(values, "effective_at"))[1]}",'
         f'"debit_slot":{int(_text(values, "debit_slot"))},'
         f'"debit_balance_after":{int(_text(values, DEBIT_BALANCE))},'
         f'"credit_slot":{int(_text(values, "credit_slot"))},'
@@ -125,12 +126,12 @@ def _movement(values: Values, *, transfer: str) -> str:
 
 def _entry(values: Values, *, source: str, type_: str, object_id: str, data: str) -> Entry:
     """The envelope, member by member: a general encoder takes most of the time that facts take."""
-    event_id = ids.text_of("evt", _text(values, "id"))
-    created = dt.datetime.fromisoformat(_text(values, "created_at"))
+    event_id = _public("evt", _text(values, "id"))
+    created, created_text = _moment(_text(values, "created_at"))
     detail = (
         f'{{"id":"{event_id}",'
         f'"type":{_json(type_)},'
-        f'"created":"{written(created)}",'
+        f'"created":"{created_text}",'
         f'"mode":{_json(_text(values, "mode"))},'
         f'"merchant_id":{_public_or_null("mer", values["merchant_id"])},'
         f'"object_id":{_json(object_id)},'
@@ -140,9 +141,6 @@ def _entry(values: Values, *, source: str, type_: str, object_id: str, data: str
     return Entry(event_id, source, type_, object_id, created, detail)
 
 
-_json = json.JSONEncoder(ensure_ascii=False).encode
-
-
 def _text(values: Values, column: str) -> str:
     value = values[column]
     if value is None:
@@ -150,14 +148,30 @@ def _text(values: Values, column: str) -> str:
     return value
 
 
-@lru_cache(maxsize=4096)
+# The same few words, accounts and merchants are in most rows, and a payment, a moment and an
+# object in several that follow one another: what was written lately is kept.
+_lately = lru_cache(maxsize=4096)
+_json = _lately(json.JSONEncoder(ensure_ascii=False).encode)
+
+
+@_lately
+def _moment(value: str) -> tuple[dt.datetime, str]:
+    moment = dt.datetime.fromisoformat(value)
+    return moment, written(moment)
+
+
+@_lately
+def _digits(value: str) -> str:
+    return ids.digits_of(value)
+
+
 def _public(prefix: str, value: str) -> str:
-    """An id as it is shown outside. A payment, an account, a merchant is named by many rows."""
-    return ids.text_of(prefix, value)
+    """An id as it is shown outside."""
+    return f"{prefix}_{_digits(value)}"
 
 
 def _public_or_null(prefix: str, value: str | None) -> str:
-    return "null" if value is None else f'"{_public(prefix, value)}"'
+    return "null" if value is None else f'"{prefix}_{_digits(value)}"'
 
 
 _MAKERS = {"events": _event, "transfers": _transfer}

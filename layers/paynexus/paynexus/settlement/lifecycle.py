@@ -1,12 +1,12 @@
 """The steps of a settlement's life: status, booking and announcement, in one transaction."""
 
-from datetime import datetime
+from collections.abc import Iterable
 
 from paynexus.changefeed import append_event
 from paynexus.db import Connection
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
-from paynexus.ledger.model import Transfer, TransferKind
+from paynexus.ledger.model import Order, Transfer, TransferKind
 from paynexus.settlement import model, store, views
 from paynexus.settlement.model import Settlement, Status
 
@@ -31,8 +31,18 @@ def announce(tx: Connection, settlement: Settlement, fact: str) -> None:
     )
 
 
-def book(tx: Connection, settlement: Settlement, kind: TransferKind, *, now: datetime) -> None:
-    """The settlement's money is booked as this kind says: at most once."""
+def book(tx: Connection, bookings: Iterable[tuple[Settlement, TransferKind]]) -> None:
+    """Each settlement's money is booked as its kind says: at most once, all in one batch.
+
+    One call a transaction: a batch locks all that it touches in one order, so that two files of
+    the bank, or a file and a run of settlement, never wait for each other in a circle.
+    """
+    orders = [Order.single(_transfer(settlement, kind)) for settlement, kind in bookings]
+    for result in ledger.transfers(tx, orders, with_balances=False):
+        result.require_booked()
+
+
+def _transfer(settlement: Settlement, kind: TransferKind) -> Transfer:
     mode, currency = settlement.mode, settlement.currency
     payable = Account(AccountType.MERCHANT_PAYABLE, mode, currency, settlement.merchant_id)
     in_transit = Account(AccountType.SETTLEMENT_IN_TRANSIT, mode, currency)
@@ -42,7 +52,7 @@ def book(tx: Connection, settlement: Settlement, kind: TransferKind, *, now: dat
         TransferKind.PAYOUT_PAID: (in_transit, cash),
         TransferKind.PAYOUT_RETURNED: (in_transit, payable),
     }[kind]
-    transfer = Transfer(
+    return Transfer(
         id=model.transfer_id(settlement.id, kind),
         kind=kind,
         debit=debit,
@@ -50,4 +60,3 @@ def book(tx: Connection, settlement: Settlement, kind: TransferKind, *, now: dat
         money=settlement.money,
         object_id=settlement.object_id,
     )
-    ledger.post(tx, transfer, at=now)

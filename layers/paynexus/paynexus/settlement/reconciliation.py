@@ -24,6 +24,7 @@ class Reconciliation:
     is_repeated: bool = False
     unmatched: int = 0
     moved: list[Settlement] = field(default_factory=list)
+    bookings: list[tuple[Settlement, TransferKind]] = field(default_factory=list)
 
 
 def reconcile(db: Database, bank: Bank, *, object_key: str, now: datetime) -> Reconciliation:
@@ -48,6 +49,7 @@ def reconcile(db: Database, bank: Bank, *, object_key: str, now: datetime) -> Re
         )
         if is_new:
             lines = _apply(tx, message, done)
+            book(tx, done.bookings)
             store.insert_lines(tx, file_sha256=sha256, lines=lines)
     done.is_repeated = not is_new
     done.unmatched = sum(line.reason is not None for line in lines)
@@ -148,7 +150,7 @@ def _advance(
         closing_id=model.transfer_id(settlement.id, kind),
         failure_code=failure_code if status is Status.FAILED else None,
     )
-    book(tx, moved, kind, now=done.now)
+    done.bookings.append((moved, kind))
     announce(tx, moved, fact)
     done.moved.append(moved)
 

@@ -156,7 +156,7 @@ def _insert(
         now=now,
     )
     if made is not None:
-        book(tx, made, TransferKind.PAYOUT, now=now)
+        book(tx, [(made, TransferKind.PAYOUT)])
     return made
 
 

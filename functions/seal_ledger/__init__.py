@@ -1,0 +1,1 @@
+"""Schedule: the books are sealed."""

@@ -1,0 +1,1 @@
+"""Schedule: the invariants of the books."""

@@ -199,7 +199,7 @@ CREATE TABLE idempotency_keys (
     expires_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (merchant_id, mode, operation, key),
     CONSTRAINT one_key_per_object UNIQUE (object_id)
-    -- The answer comes later, and is as long again as the rest: half of each page is kept for it.
+    -- The answer comes later and is longer than the rest: most of each page is kept for it.
 ) WITH (fillfactor = 40);
 CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys USING brin (expires_at)
 WITH (autosummarize = on);

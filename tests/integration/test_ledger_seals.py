@@ -1,7 +1,9 @@
 """Seals on real Postgres: nothing that was recorded escapes one, and each follows the last."""
 
 import datetime as dt
+import hashlib
 import itertools
+import json
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -22,6 +24,23 @@ from tests.integration.sealing import (
 )
 
 DAY = dt.timedelta(days=1)
+RECORDED = dt.datetime(2026, 7, 1, microsecond=120_000, tzinfo=dt.UTC)
+EFFECTIVE = dt.datetime(2026, 6, 30, 21, 59, 59, 999_999, tzinfo=dt.UTC)
+LINE = (
+    '{"id":1825652736122880007,"account_id":"00000000-0000-7000-8000-00000000000d",'
+    '"transfer_id":"00000000-0000-7000-8000-000000000001","type":"pending","delta":1250,'
+    '"released":0,"balance_after":-7,"currency":"EUR","slot":3,"transaction_id":null,'
+    '"effective_at":"2026-06-30T21:59:59.999999Z","created_at":"2026-07-01T00:00:00.120000Z",'
+    '"transfer":{"state":"pending","pending_id":null,"part":null,"is_final":false,'
+    '"kind":"payment","debit_account_id":"00000000-0000-7000-8000-00000000000d",'
+    '"credit_account_id":"00000000-0000-7000-8000-00000000000c","debit_slot":3,"credit_slot":0,'
+    '"amount":1250,"released":0,"currency":"EUR","mode":"test",'
+    '"merchant_id":"00000000-0000-7000-8000-00000000000e","object_id":"a \\"b\\" \\\\ \\t ü",'
+    '"transaction_id":null,"sequence":1,"reverses":null,"expires_at":"2026-07-08T00:00:00.120000Z",'
+    '"metadata_sha256":"META","effective_at":"2026-06-30T21:59:59.999999Z",'
+    '"created_at":"2026-07-01T00:00:00.120000Z"},"account":{"type":"gateway_receivable",'
+    '"normal_side":"debit","mode":"test","currency":"EUR","merchant_id":null}}'
+).replace("META", hashlib.sha256('{"b": 1.50, "long": "ü"}'.encode()).hexdigest())
 REFUSED = (
     "UPDATE ledger_seals SET entries = 0",
     "DELETE FROM ledger_seals",
@@ -53,6 +72,40 @@ def book_before(db: Database, by: dt.timedelta) -> None:
 def kms() -> Kms:
     """The key of the seals."""
     return Kms()
+
+
+def test_a_line_is_never_spelt_otherwise(database_url: str) -> None:
+    """Whatever a session is set to: else what was sealed long ago would look altered."""
+    options = "-c timezone=Asia/Kolkata -c datestyle=German -c bytea_output=escape"
+    with psycopg.connect(database_url, options=options) as tx:
+        as_owner(tx)
+        tx.execute(
+            "INSERT INTO accounts (id, type, normal_side, mode, currency) SELECT"
+            " '00000000-0000-7000-8000-00000000000d', 'gateway_receivable', 'debit', 'test', 'EUR'"
+        )
+        tx.execute(
+            "INSERT INTO transfers VALUES ('00000000-0000-7000-8000-000000000001', 'pending', NULL,"
+            " NULL, FALSE, 'payment', '00000000-0000-7000-8000-00000000000d',"
+            " '00000000-0000-7000-8000-00000000000c', 3, 0, 1250, 0, 'EUR', 'test',"
+            " '00000000-0000-7000-8000-00000000000e', %s, NULL, 1, NULL, %s, %s, %s, %s)",
+            (
+                'a "b" \\ \t ü',
+                RECORDED + 7 * DAY,
+                '{"long": "ü", "b": 1.50}',
+                EFFECTIVE,
+                RECORDED,
+            ),
+        )
+        tx.execute(
+            "INSERT INTO ledger_entries SELECT ledger_entry_id_at(created_at) + 7, NULL,"
+            " debit_account_id, 1250, -7, 'pending', created_at, id, currency, debit_slot, 0,"
+            " effective_at FROM transfers"
+        )
+        since = model.whole_hour(RECORDED)
+        [line] = store.lines(tx, model.Stretch(since, since + HOUR))
+
+    assert line.text.decode() == LINE
+    assert json.loads(line.text)["transfer"]["object_id"] == 'a "b" \\ \t ü'
 
 
 def test_every_settled_hour_is_sealed_once(database: Database, kms: Kms, now: dt.datetime) -> None:
@@ -93,18 +146,30 @@ def test_what_is_booked_later_is_sealed_by_the_next_run(
     assert signer(kms).keys.have_signed(last)
 
 
-def test_an_open_transaction_is_waited_for(
-    database: Database, kms: Kms, now: dt.datetime, another_database: Callable[[], Database]
+def test_what_commits_after_its_hour_is_not_missed(
+    database: Database,
+    kms: Kms,
+    now: dt.datetime,
+    another_database: Callable[[], Database],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What it recorded before the hour's end is not visible yet; no seal may close over it."""
+    """It was recorded hours ago and is not visible yet: no seal may close over it."""
     book_before(database, DAY)
     other = another_database()
-    with other.transaction() as tx:
-        tx.execute("SELECT pg_current_xact_id()")
+    with other.transaction():
+        book_before(other, 3 * HOUR)
 
         assert service.seal(database, signer(kms), now=now, patience=dt.timedelta()) == []
 
-    assert sum(one.entries for one in sealed(database, kms, now)) == 12
+    with other.transaction():
+        book_before(other, 2 * HOUR)
+        # It ends while it is waited for, and the seal has it.
+        monkeypatch.setattr("time.sleep", lambda _: other.connection().execute("COMMIT; BEGIN"))
+        seals = sealed(database, kms, now)
+        monkeypatch.undo()
+
+    assert sum(one.entries for one in seals) == 36
+    assert service.read_again(database, signer(kms), now=now) == []
 
 
 def test_a_reader_holds_nobody_up(

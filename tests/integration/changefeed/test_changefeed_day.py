@@ -19,6 +19,9 @@ from tests.flow import Flow
 from tests.integration.changefeed.recording import Drain, RecordingBus
 from tests.sandbox import Sandbox
 
+ELSEWHERE = ("settlement.", "transfer.expired.")
+"""What no payment tells: none of their holds has a time-out."""
+
 
 @pytest.fixture(name="flow")
 def _flow(
@@ -65,10 +68,9 @@ def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
     assert _story(facts, unknown) == "created unknown completed"
     assert "ada@example.com" not in json.dumps(facts)
     _is_in_order_and_complete(facts, flow.database)
-    # No hold of a payment has a time-out.
-    elsewhere = ("settlement.", "transfer.expired.")
-    untold = {kind for kind in FACTS if not kind.startswith(elsewhere)}
-    assert untold <= {fact["type"] for fact in facts}
+    assert {kind for kind in FACTS if not kind.startswith(ELSEWHERE)} <= {
+        fact["type"] for fact in facts
+    }
 
 
 def _are_as_promised(facts: list[dict[str, Any]], sources: list[str]) -> None:

@@ -23,7 +23,6 @@ from tests.integration.changefeed.recording import (
     rejected,
 )
 
-
 PAST = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 

@@ -103,6 +103,7 @@ def _follow(feed: Feed, log: Log, *, until: dt.datetime, clock: Clock, sleep: Sl
         if not feed.turn(seconds=min(IDLE_SECONDS, left)):
             sleep(min(feed.backoff_seconds(), left))
         feed.measure()
+        feed.keep_close()
 
 
 def _taken(

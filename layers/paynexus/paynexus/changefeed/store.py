@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from psycopg import errors as pg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -100,6 +101,21 @@ def mark_log(connection: Connection) -> int:
     assert row is not None, "a SELECT without FROM has one row"  # noqa: S101 - says why
     position: int = row[0]
     return position
+
+
+SQL_LOG_SNAPSHOT = "SELECT pg_log_standby_snapshot()"
+
+
+def log_snapshot(connection: Connection) -> bool:
+    """The log names the transactions that run now; false when this role may not have it so.
+
+    Then the server does it by itself, four times a minute.
+    """
+    try:
+        connection.execute(SQL_LOG_SNAPSHOT)
+    except pg.InsufficientPrivilege:
+        return False
+    return True
 
 
 SQL_REJECT = """

@@ -12,10 +12,11 @@ from paynexus.ledger.seals.model import RECORD_BYTES, Seal, Stretch
 
 BLOCK_BYTES = 4_096 * RECORD_BYTES
 
-# No version of Postgres and no setting of a session changes how a line is spelt: the
-# punctuation is our own. Metadata goes in by its digest, so that an export gives none away. A
-# transfer is looked up by its key (LIMIT 1 sees to that): reading all transfers for the sake of
-# an hour's entries is never right.
+# A line is never spelt otherwise, else all that was sealed before would look altered: another
+# spelling is another format, from a seal on. No version of Postgres and no setting of a session
+# changes it either: the punctuation is our own. Metadata goes in by its digest, so that an
+# export gives none away. A transfer is looked up by its key (LIMIT 1 sees to that): reading all
+# transfers for the sake of an hour's entries is never right.
 SQL_LINES = """
 COPY (
     SELECT e.id, e.delta, concat(

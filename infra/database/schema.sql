@@ -890,18 +890,14 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'payments are never deleted' USING ERRCODE = 'PN020';
     END IF;
-    IF TG_OP = 'UPDATE' THEN
-        IF OLD.status <> NEW.status AND NOT payment_may_become(OLD.status, NEW.status) THEN
-            RAISE EXCEPTION 'a % payment can not become %', OLD.status, NEW.status
-                USING ERRCODE = 'PN010';
-        ELSIF (OLD.id, OLD.merchant_id, OLD.mode, OLD.amount, OLD.currency, OLD.transfer_id)
-            IS DISTINCT FROM
-            (NEW.id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency, NEW.transfer_id) THEN
-            RAISE EXCEPTION 'what was asked for in a payment never changes'
-                USING ERRCODE = 'PN020';
-        END IF;
-    END IF;
-    IF NEW.captured_amount > NEW.amount
+    IF OLD.status <> NEW.status AND NOT payment_may_become(OLD.status, NEW.status) THEN
+        RAISE EXCEPTION 'a % payment can not become %', OLD.status, NEW.status
+            USING ERRCODE = 'PN010';
+    ELSIF (OLD.id, OLD.merchant_id, OLD.mode, OLD.amount, OLD.currency, OLD.transfer_id)
+        IS DISTINCT FROM
+        (NEW.id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency, NEW.transfer_id) THEN
+        RAISE EXCEPTION 'what was asked for in a payment never changes' USING ERRCODE = 'PN020';
+    ELSIF NEW.captured_amount > NEW.amount
         OR NEW.refunded_amount + NEW.refunding_amount > NEW.captured_amount
         OR (NEW.open_operation IS NULL) <> (NEW.open_operation_id IS NULL) THEN
         RAISE EXCEPTION 'payment % would contradict itself', NEW.id
@@ -2331,25 +2327,34 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_accept(p_id uuid, p_merchant_id uuid, p_mode text, p_operation text, p_key text, p_request bytea, p_now timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_is_claimed boolean, p_amount bigint, p_currency text, p_capture payment_capture, p_payment_method text, p_fingerprint text, p_fee_basis_points integer, p_fee_fixed_minor bigint, p_reference text, p_description text, p_metadata jsonb, p_qr_code_id uuid, p_customer payment_customers, p_hold ledger_order, p_event payment_event, OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
+CREATE OR REPLACE FUNCTION public.payment_accept(p_id uuid, p_merchant_id uuid, p_mode text, p_operation text, p_key text, p_request bytea, p_now timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_is_claimed boolean, p_amount bigint, p_currency text, p_capture payment_capture, p_payment_method text, p_fingerprint text, p_fee_basis_points integer, p_fee_fixed_minor bigint, p_reference text, p_description text, p_metadata jsonb, p_qr_code_id uuid, p_customer payment_customers, p_hold ledger_order, p_event_id uuid, p_event_object text, p_event_data jsonb, OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
  RETURNS record
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 #variable_conflict use_column
 BEGIN
-    IF p_is_claimed THEN
-        state := 'claimed';
-        object_id := p_id;
-    ELSE
-        SELECT * INTO state, object_id, status, headers, body FROM claim_key(
-            p_merchant_id, p_mode, p_operation, p_key, p_request, p_id, p_now, p_running_until,
+    IF NOT p_is_claimed THEN
+        -- What claim_key does for a new key, which nearly all are, without the call of it.
+        INSERT INTO idempotency_keys (
+            merchant_id, mode, operation, key, fingerprint, object_id, running_until, created_at,
+            expires_at
+        ) VALUES (
+            p_merchant_id, p_mode, p_operation, p_key, p_request, p_id, p_running_until, p_now,
             p_expires_at
-        );
-        IF state <> 'claimed' THEN
-            RETURN;
+        ) ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING;
+        IF NOT FOUND THEN
+            SELECT * INTO state, object_id, status, headers, body FROM claim_key(
+                p_merchant_id, p_mode, p_operation, p_key, p_request, p_id, p_now,
+                p_running_until, p_expires_at
+            );
+            IF state <> 'claimed' THEN
+                RETURN;
+            END IF;
         END IF;
     END IF;
+    state := 'claimed';
+    object_id := p_id;
     INSERT INTO transactions (
         id, merchant_id, mode, amount, currency, status, capture, payment_method, fingerprint,
         fee_basis_points, fee_fixed_minor, transfer_id, reference, description, metadata,
@@ -2364,8 +2369,8 @@ BEGIN
     END IF;
     INSERT INTO events (id, source, type, mode, merchant_id, object_id, sequence, data, created_at)
     VALUES (
-        p_event.id, 'payments.events', p_event.type, p_mode, p_merchant_id, p_event.object_id, 1,
-        p_event.data, clock_timestamp()
+        p_event_id, 'payments.events', 'payment.created.v1', p_mode, p_merchant_id,
+        p_event_object, 1, p_event_data, clock_timestamp()
     );
     -- The books last: the locks on balances are held for the least time.
     PERFORM ledger_book_one(p_hold);
@@ -2373,7 +2378,7 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_begin(p_operation text, p_key text, p_request bytea, p_claimed_at timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_operation_id uuid, p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_is_charged boolean, p_refund refunds, p_events payment_event[], p_answers payment_answer[], p_orders ledger_order[], OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
+CREATE OR REPLACE FUNCTION public.payment_begin(p_operation text, p_key text, p_request bytea, p_claimed_at timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_operation_id uuid, p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_is_charged boolean, p_refund refunds, p_event_id uuid, p_event_type text, p_event_object text, p_event_data jsonb, p_answers payment_answer[], p_orders ledger_order[], OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
  RETURNS record
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
@@ -2392,14 +2397,15 @@ BEGIN
     );
     IF state = 'claimed' THEN
         PERFORM payment_end(
-            p_id, p_version, p_now, p_state, p_is_charged, p_refund, p_events, p_answers, p_orders
+            p_id, p_version, p_now, p_state, p_is_charged, p_refund, p_event_id, p_event_type,
+            p_event_object, p_event_data, p_answers, p_orders
         );
     END IF;
 END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_end(p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_is_charged boolean, p_refund refunds, p_events payment_event[], p_answers payment_answer[], p_orders ledger_order[])
+CREATE OR REPLACE FUNCTION public.payment_end(p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_is_charged boolean, p_refund refunds, p_event_id uuid, p_event_type text, p_event_object text, p_event_data jsonb, p_answers payment_answer[], p_orders ledger_order[])
  RETURNS void
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
@@ -2407,7 +2413,6 @@ AS $function$
 DECLARE
     owner UUID;
     payment_mode TEXT;
-    event payment_event;
     answer payment_answer;
     booking ledger_order;
 BEGIN
@@ -2433,17 +2438,17 @@ BEGIN
             status = excluded.status, failure_code = excluded.failure_code,
             failure_message = excluded.failure_message, updated_at = excluded.updated_at;
     END IF;
-    FOREACH event IN ARRAY p_events LOOP
+    IF p_event_id IS NOT NULL THEN
         INSERT INTO events (
             id, source, type, mode, merchant_id, object_id, sequence, data, created_at
         ) VALUES (
-            event.id, 'payments.events', event.type, payment_mode, owner, event.object_id,
+            p_event_id, 'payments.events', p_event_type, payment_mode, owner, p_event_object,
             1 + coalesce((
-                SELECT max(e.sequence) FROM events AS e WHERE e.object_id = event.object_id
+                SELECT max(e.sequence) FROM events AS e WHERE e.object_id = p_event_object
             ), 0),
-            event.data, clock_timestamp()
+            p_event_data, clock_timestamp()
         );
-    END LOOP;
+    END IF;
     FOREACH answer IN ARRAY p_answers LOOP
         UPDATE idempotency_keys SET
             status = answer.status, headers = answer.headers, body = answer.body,
@@ -2461,7 +2466,7 @@ $function$
 CREATE OR REPLACE FUNCTION public.payment_may_become(p_old payment_status, p_new payment_status)
  RETURNS boolean
  LANGUAGE sql
- IMMUTABLE STRICT
+ IMMUTABLE
 AS $function$
     SELECT CASE p_old
         WHEN 'PENDING' THEN p_new IN
@@ -2640,7 +2645,7 @@ CREATE TRIGGER settlement_status_moves_along_the_table BEFORE INSERT OR UPDATE O
 
 CREATE TRIGGER settlements_are_never_deleted BEFORE DELETE ON public.settlements FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER payment_follows_its_lifecycle BEFORE INSERT OR DELETE OR UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION guard_payment();
+CREATE TRIGGER payment_follows_its_lifecycle BEFORE DELETE OR UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION guard_payment();
 
 CREATE TRIGGER payments_are_not_truncated BEFORE TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -2950,6 +2955,11 @@ CREATE VIEW audit.paid_settlement_lacks_its_payout_paid_transfer AS
    FROM (settlements s
      LEFT JOIN transfers t ON ((s.closing_id = t.id)))
   WHERE ((s.status = 'PAID'::text) AND ((((t.kind IS DISTINCT FROM 'payout_paid'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
+
+CREATE VIEW audit.payment_contradicts_itself AS
+ SELECT id AS payment_id
+   FROM transactions
+  WHERE (((captured_amount)::bigint > (amount)::bigint) OR (((refunded_amount)::bigint + (refunding_amount)::bigint) > (captured_amount)::bigint) OR ((open_operation IS NULL) <> (open_operation_id IS NULL)));
 
 CREATE VIEW audit.payment_has_no_merchant AS
  SELECT id AS payment_id,

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from paynexus import errors
+from paynexus import errors, ids
 from paynexus.db import Connection, Database
 from paynexus.ledger import store
 from tests.properties.ledger_author import BYTES_OF_ORDER, HOUR, Author
@@ -29,7 +29,7 @@ from tests.properties.ledger_bridge import (
     require_same_state,
     require_same_verdict,
 )
-from tests.properties.ledger_oracle import Ledger, Order
+from tests.properties.ledger_oracle import MAX_PARTS, Ledger, Order
 
 SEQUENCES = 5_000
 SEEDS = 5
@@ -140,3 +140,22 @@ def test_every_sequence_comes_to_what_the_rules_say(
         run_state_machine_as_test(seed(part)(Machine), settings=profile)
     record_property("sequences of ledger orders, one after another", Machine.sequences)
     assert Machine.sequences >= SEQUENCES // SEEDS
+
+
+def test_the_fiftieth_part_of_a_hold_is_its_last(database: Database) -> None:
+    """Forty-nine parts leave the rest; the fiftieth can only be final. Too long for chance."""
+    books, ledger = Books.fresh(database.connection()), Ledger(empty_accounts())
+    hold = Order(ids.new_id(), "pending", NAMES[0], NAMES[1], 100)
+    parts = [
+        Order(ids.new_id(), "post", amount=1, is_final=False, pending_id=hold.id)
+        for _ in range(MAX_PARTS)
+    ]
+    last = Order(ids.new_id(), "post", amount=2, pending_id=hold.id)
+    orders = [hold, *parts, last, parts[0], parts[-1]]
+
+    verdicts = ledger.book(orders)
+    for verdict, result in zip(verdicts, books.book(orders), strict=True):
+        require_same_verdict(verdict, result)
+    assert [one.status for one in verdicts].count("created") == 1 + MAX_PARTS
+    assert verdicts[MAX_PARTS].status == "too_many_parts"
+    require_same_state(books, ledger, [order.id for order in orders])

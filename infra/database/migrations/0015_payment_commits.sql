@@ -1,13 +1,6 @@
 -- The commits of a payment, each in one call: what was decided is written whole or not at all.
 -- Nothing is decided here; the rules are in paynexus/payments.
 
-CREATE TYPE payment_event AS (
-    id UUID,
-    type TEXT,
-    object_id TEXT,
-    data JSONB
-);
-
 CREATE TYPE payment_answer AS (
     object_id UUID,  -- the payment, or the operation on it, whose key answers so from now on
     status INTEGER,
@@ -36,24 +29,33 @@ CREATE FUNCTION payment_accept(
     p_is_claimed BOOLEAN, p_amount BIGINT, p_currency TEXT, p_capture payment_capture, p_payment_method TEXT, p_fingerprint TEXT,
     p_fee_basis_points INTEGER, p_fee_fixed_minor BIGINT, p_reference TEXT, p_description TEXT,
     p_metadata JSONB, p_qr_code_id UUID, p_customer payment_customers, p_hold ledger_order,
-    p_event payment_event,
+    p_event_id UUID, p_event_object TEXT, p_event_data JSONB,
     OUT state TEXT, OUT object_id UUID, OUT status INTEGER, OUT headers JSONB, OUT body TEXT
 )
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
-    IF p_is_claimed THEN
-        state := 'claimed';
-        object_id := p_id;
-    ELSE
-        SELECT * INTO state, object_id, status, headers, body FROM claim_key(
-            p_merchant_id, p_mode, p_operation, p_key, p_request, p_id, p_now, p_running_until,
+    IF NOT p_is_claimed THEN
+        -- What claim_key does for a new key, which nearly all are, without the call of it.
+        INSERT INTO idempotency_keys (
+            merchant_id, mode, operation, key, fingerprint, object_id, running_until, created_at,
+            expires_at
+        ) VALUES (
+            p_merchant_id, p_mode, p_operation, p_key, p_request, p_id, p_running_until, p_now,
             p_expires_at
-        );
-        IF state <> 'claimed' THEN
-            RETURN;
+        ) ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING;
+        IF NOT FOUND THEN
+            SELECT * INTO state, object_id, status, headers, body FROM claim_key(
+                p_merchant_id, p_mode, p_operation, p_key, p_request, p_id, p_now,
+                p_running_until, p_expires_at
+            );
+            IF state <> 'claimed' THEN
+                RETURN;
+            END IF;
         END IF;
     END IF;
+    state := 'claimed';
+    object_id := p_id;
     INSERT INTO transactions (
         id, merchant_id, mode, amount, currency, status, capture, payment_method, fingerprint,
         fee_basis_points, fee_fixed_minor, transfer_id, reference, description, metadata,
@@ -68,8 +70,8 @@ BEGIN
     END IF;
     INSERT INTO events (id, source, type, mode, merchant_id, object_id, sequence, data, created_at)
     VALUES (
-        p_event.id, 'payments.events', p_event.type, p_mode, p_merchant_id, p_event.object_id, 1,
-        p_event.data, clock_timestamp()
+        p_event_id, 'payments.events', 'payment.created.v1', p_mode, p_merchant_id,
+        p_event_object, 1, p_event_data, clock_timestamp()
     );
     -- The books last: the locks on balances are held for the least time.
     PERFORM ledger_book_one(p_hold);
@@ -81,14 +83,13 @@ COMMENT ON FUNCTION payment_accept IS
 
 CREATE FUNCTION payment_end(
     p_id UUID, p_version INTEGER, p_now TIMESTAMPTZ, p_state payment_state, p_is_charged BOOLEAN,
-    p_refund refunds, p_events payment_event [], p_answers payment_answer [],
-    p_orders ledger_order []
+    p_refund refunds, p_event_id UUID, p_event_type TEXT, p_event_object TEXT,
+    p_event_data JSONB, p_answers payment_answer [], p_orders ledger_order []
 ) RETURNS VOID
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     owner UUID;
     payment_mode TEXT;
-    event payment_event;
     answer payment_answer;
     booking ledger_order;
 BEGIN
@@ -114,17 +115,17 @@ BEGIN
             status = excluded.status, failure_code = excluded.failure_code,
             failure_message = excluded.failure_message, updated_at = excluded.updated_at;
     END IF;
-    FOREACH event IN ARRAY p_events LOOP
+    IF p_event_id IS NOT NULL THEN
         INSERT INTO events (
             id, source, type, mode, merchant_id, object_id, sequence, data, created_at
         ) VALUES (
-            event.id, 'payments.events', event.type, payment_mode, owner, event.object_id,
+            p_event_id, 'payments.events', p_event_type, payment_mode, owner, p_event_object,
             1 + coalesce((
-                SELECT max(e.sequence) FROM events AS e WHERE e.object_id = event.object_id
+                SELECT max(e.sequence) FROM events AS e WHERE e.object_id = p_event_object
             ), 0),
-            event.data, clock_timestamp()
+            p_event_data, clock_timestamp()
         );
-    END LOOP;
+    END IF;
     FOREACH answer IN ARRAY p_answers LOOP
         UPDATE idempotency_keys SET
             status = answer.status, headers = answer.headers, body = answer.body,
@@ -145,8 +146,8 @@ CREATE FUNCTION payment_begin(
     p_operation TEXT, p_key TEXT, p_request BYTEA, p_claimed_at TIMESTAMPTZ,
     p_running_until TIMESTAMPTZ, p_expires_at TIMESTAMPTZ, p_operation_id UUID,
     p_id UUID, p_version INTEGER, p_now TIMESTAMPTZ, p_state payment_state, p_is_charged BOOLEAN,
-    p_refund refunds, p_events payment_event [], p_answers payment_answer [],
-    p_orders ledger_order [],
+    p_refund refunds, p_event_id UUID, p_event_type TEXT, p_event_object TEXT,
+    p_event_data JSONB, p_answers payment_answer [], p_orders ledger_order [],
     OUT state TEXT, OUT object_id UUID, OUT status INTEGER, OUT headers JSONB, OUT body TEXT
 )
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
@@ -164,7 +165,8 @@ BEGIN
     );
     IF state = 'claimed' THEN
         PERFORM payment_end(
-            p_id, p_version, p_now, p_state, p_is_charged, p_refund, p_events, p_answers, p_orders
+            p_id, p_version, p_now, p_state, p_is_charged, p_refund, p_event_id, p_event_type,
+            p_event_object, p_event_data, p_answers, p_orders
         );
     END IF;
 END

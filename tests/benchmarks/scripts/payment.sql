@@ -12,28 +12,21 @@ SELECT * FROM payment_accept(
     sha256(:hold), now(), now() + INTERVAL '1 minute', now() + INTERVAL '1 day', FALSE, 1999,
     'EUR', 'automatic', 'tok_' || :payment, encode(sha256(:payment), 'hex'), 150, 25,
     'order-' || :payment, 'A payment of the benchmark', '{}', NULL, NULL,
-    ROW(
-        :hold, 'pending', 'payment', 'gateway_receivable', NULL, 'merchant_payable', :merchant,
-        1999, 'EUR', 'test', 'pay_' || :payment, :payment, NULL, NULL, NULL, FALSE, NULL, NULL,
-        NULL, NULL
+    format(
+        '(%s,pending,payment,gateway_receivable,,merchant_payable,%s,1999,EUR,test,pay_%s,%3$s,,,,f,,,,)',
+        :hold::TEXT, :merchant, :payment::TEXT
     )::LEDGER_ORDER,
-    ROW(uuidv7(), 'payment.created.v1', 'pay_' || :payment, :created)::PAYMENT_EVENT
+    uuidv7(), 'pay_' || :payment, :created
 );
 SELECT uuidv7() AS payment, uuidv7() AS hold
 FROM payment_end(
-    :payment, 1, now(),
-    ROW('COMPLETED', 1999, 0, 0, 55, 'none', NULL, NULL, NULL, NULL, NULL)::PAYMENT_STATE, TRUE,
-    NULL,
-    ARRAY[ROW(
-        uuidv7(), 'payment.completed.v1', 'pay_' || :payment, :completed
-    )::PAYMENT_EVENT],
+    :payment, 1, now(), '(COMPLETED,1999,0,0,55,none,,,,,)', TRUE, NULL,
+    uuidv7(), 'payment.completed.v1', 'pay_' || :payment, :completed,
     ARRAY[ROW(:payment, 201, '{}', :completed)::PAYMENT_ANSWER],
-    ARRAY[ROW(
-        uuidv7(), 'post', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, :hold, TRUE,
-        NULL, FALSE, NULL, NULL, NULL, NULL
-    )::LEDGER_ORDER, ROW(
-        uuidv7(), 'single', 'fee', 'merchant_payable', :merchant, 'fees', NULL, 55, 'EUR', 'test',
-        'pay_' || :payment, :payment, NULL, NULL, NULL, FALSE, NULL, NULL, NULL, NULL
-    )::LEDGER_ORDER]
+    format(
+        '{"(%s,post,,,,,,1999,,,,,%s,t,,f,,,,)",'
+        '"(%s,single,fee,merchant_payable,%s,fees,,55,EUR,test,pay_%s,%5$s,,,,f,,,,)"}',
+        uuidv7(), :hold::TEXT, uuidv7(), :merchant, :payment::TEXT
+    )::LEDGER_ORDER []
 )
 \gset

@@ -1,15 +1,16 @@
 """Orders as values of the SQL type `ledger_order`, for functions that book in their own commit."""
 
 import json
-from collections.abc import Sequence
 
 from paynexus.ledger.model import Order, Transfer
 
-ORDER = f"ROW({', '.join(['%s'] * 20)})::ledger_order"
-"""One order; `values_of` are its values."""
+type Row = tuple[object, ...]
+
+ORDER = "%s::ledger_order"
+ORDERS = "%s::ledger_order[]"
 
 
-def values_of(order: Order) -> Sequence[object]:
+def row_of(order: Order) -> Row:
     """The order's values, in the order of the type's attributes."""
     transfer, timeout = order.transfer, order.timeout
     metadata = order.metadata if transfer is None else (order.metadata or transfer.metadata)
@@ -41,13 +42,7 @@ def values_of(order: Order) -> Sequence[object]:
     )
 
 
-def array_of(orders: Sequence[Order]) -> tuple[str, list[object]]:
-    """The SQL of an array of orders, and its values."""
-    rows = ", ".join([ORDER] * len(orders))
-    return f"ARRAY[{rows}]::ledger_order[]", [v for order in orders for v in values_of(order)]
-
-
-def _sides(transfer: Transfer | None) -> Sequence[object]:
+def _sides(transfer: Transfer | None) -> Row:
     if transfer is None:
         return (None,) * 5
     debit, credit = transfer.debit, transfer.credit

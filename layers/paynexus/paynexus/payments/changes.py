@@ -30,7 +30,7 @@ class Change:
     refund: Refund | None = None
     """The refund as it will be, new or changed."""
     orders: tuple[Order, ...] = ()
-    told: tuple[Told, ...] = ()
+    told: Told | None = None
     answers: Mapping[UUID, Answer] = field(default_factory=dict)
     """By the id of what they answer for: the payment, a refund, an operation."""
     is_charged: bool = False

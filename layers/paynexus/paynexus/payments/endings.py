@@ -142,12 +142,12 @@ def canceled(payment: Payment) -> Change:
 def changed(payment: Payment, event: str, *orders: Order) -> Change:
     """The changed payment, with its event and the answers that wait for it."""
     if payment.status in {Status.PENDING, Status.UNKNOWN}:
-        return Change(payment, orders=orders, told=(_payment_told(payment, event),))
+        return Change(payment, orders=orders, told=_payment_told(payment, event))
     settled = replace(payment, open_operation=None)
     return Change(
         settled,
         orders=orders,
-        told=(_payment_told(settled, event),),
+        told=_payment_told(settled, event),
         answers=_answers(settled, payment.open_operation),
     )
 
@@ -211,7 +211,7 @@ def _refund_ended(payment: Payment, refund: Refund, order: Order) -> Change:
         payment,
         refund=refund,
         orders=(order,),
-        told=(refund_told(refund, str(refund.status).lower()),),
+        told=refund_told(refund, str(refund.status).lower()),
         answers={refund.id: answer_for_refund(refund)},
     )
 

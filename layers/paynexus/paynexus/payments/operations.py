@@ -137,7 +137,7 @@ def refund(
             held,
             refund=made,
             orders=(Order.pending(refund_transfer(payment, made)),),
-            told=(endings.refund_told(made, "created"),),
+            told=endings.refund_told(made, "created"),
         )
 
     return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)

@@ -15,16 +15,13 @@ from paynexus.db import Connection
 from paynexus.idempotency import Answer, Claim, ClaimRow
 from paynexus.ledger import rows
 from paynexus.ledger.model import Order
+from paynexus.ledger.rows import Row
 from paynexus.payments.changes import Change, Told
 from paynexus.payments.model import Customer, Payment, Refund
 
 NULL = "NULL"
-EVENT = "ROW(%s, %s, %s, %s)::payment_event"
 ANSWER = "ROW(%s, %s, %s, %s)::payment_answer"
-CUSTOMER = "ROW(%s, %s, %s, %s)::payment_customers"
-REFUND = f"ROW({', '.join(['%s'] * 13)})::refunds"
-STATE = f"ROW({', '.join(['%s'] * 11)})::payment_state"
-CLAIM = ", ".join(["%s"] * 6)
+NO_EVENT = (None,) * 4
 
 type Part = tuple[str, list[object]]
 """A piece of SQL and its values."""
@@ -49,8 +46,8 @@ def accept(
         _claim(claim),
         _values(is_claimed, *_asked(payment)),
         _customer(payment, payment.customer),
-        (rows.ORDER, [*rows.values_of(hold)]),
-        _event(told),
+        (rows.ORDER, [rows.row_of(hold)]),
+        _values(ids.new_id(), told.object_id, Jsonb(told.data)),
     ]
     return _claimed(connection, "SELECT * FROM payment_accept", parts)
 
@@ -92,7 +89,7 @@ def _values(*values: object) -> Part:
 
 def _claim(claim: Mapping[str, object]) -> Part:
     names = ("operation", "key", "fingerprint", "now", "running_until", "expires_at")
-    return CLAIM, [claim[name] for name in names]
+    return _values(*(claim[name] for name in names))
 
 
 def _asked(payment: Payment) -> list[object]:
@@ -114,25 +111,25 @@ def _asked(payment: Payment) -> list[object]:
 def _customer(payment: Payment, who: Customer | None) -> Part:
     if who is None:
         return NULL, []
-    return CUSTOMER, [payment.id, who.id, who.email, who.country]
+    return "%s::payment_customers", [(payment.id, who.id, who.email, who.country)]
 
 
 def _change(change: Change, now: dt.datetime) -> list[Part]:
-    payment = change.payment
+    payment, told = change.payment, change.told
     return [
         _values(payment.id, payment.version, now),
-        (STATE, _state(payment)),
+        ("%s::payment_state", [_state(payment)]),
         _values(change.is_charged),
         _refund(change.refund, now),
-        _array("payment_event", [_event(told) for told in change.told]),
-        _array("payment_answer", [_answer(*one) for one in change.answers.items()]),
-        rows.array_of(change.orders),
+        _values(*(_event(told) if told else NO_EVENT)),
+        _answers(change.answers),
+        (rows.ORDERS, [[rows.row_of(order) for order in change.orders]]),
     ]
 
 
-def _state(payment: Payment) -> list[object]:
+def _state(payment: Payment) -> Row:
     failure, opened = payment.failure, payment.open_operation
-    return [
+    return (
         payment.status,
         payment.captured_amount,
         payment.refunded_amount,
@@ -144,14 +141,14 @@ def _state(payment: Payment) -> list[object]:
         opened and opened.name,
         opened and opened.id,
         opened and opened.amount,
-    ]
+    )
 
 
 def _refund(refund: Refund | None, now: dt.datetime) -> Part:
     if refund is None:
         return NULL, []
     failure = refund.failure
-    return REFUND, [
+    row = (
         refund.id,
         refund.payment_id,
         refund.merchant_id,
@@ -165,17 +162,20 @@ def _refund(refund: Refund | None, now: dt.datetime) -> Part:
         failure and failure.message,
         refund.created_at,
         now,
+    )
+    return "%s::refunds", [row]
+
+
+def _event(told: Told) -> Row:
+    return ids.new_id(), told.type, told.object_id, Jsonb(told.data)
+
+
+def _answers(answers: Mapping[UUID, Answer]) -> Part:
+    # Each value by itself: in an array of rows, every quote of a body would be three.
+    texts = ", ".join([ANSWER] * len(answers))
+    values: list[object] = [
+        value
+        for object_id, answer in answers.items()
+        for value in (object_id, answer.status, Jsonb(answer.headers), answer.body)
     ]
-
-
-def _event(told: Told) -> Part:
-    return EVENT, [ids.new_id(), told.type, told.object_id, Jsonb(told.data)]
-
-
-def _answer(object_id: UUID, answer: Answer) -> Part:
-    return ANSWER, [object_id, answer.status, Jsonb(answer.headers), answer.body]
-
-
-def _array(kind: str, parts: list[Part]) -> Part:
-    texts = ", ".join(text for text, _ in parts)
-    return f"ARRAY[{texts}]::{kind}[]", [value for _, part in parts for value in part]
+    return f"ARRAY[{texts}]::payment_answer[]", values

@@ -684,7 +684,7 @@ CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_i
 
 CREATE INDEX deliveries_that_are_due ON public.deliveries USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 
-CREATE INDEX entries_with_a_checkpoint ON ONLY public.ledger_entries USING btree (id) WHERE ((id % (251)::bigint) = 0);
+CREATE INDEX entries_with_a_checkpoint ON ONLY public.ledger_entries USING btree (id) WHERE ((id % (101)::bigint) = 0);
 
 CREATE INDEX events_by_time ON public.events USING brin (created_at) WITH (autosummarize='on');
 
@@ -1247,7 +1247,7 @@ BEGIN
     END IF;
     FOR sample IN
         SELECT e.account_id, e.id FROM ledger_entries AS e
-        WHERE e.id % 251 = 0 AND e.id > done AND e.id < horizon ORDER BY e.id LIMIT p_limit
+        WHERE e.id % 101 = 0 AND e.id > done AND e.id < horizon ORDER BY e.id LIMIT p_limit
     LOOP
         made := made + 1;
         done := sample.id;

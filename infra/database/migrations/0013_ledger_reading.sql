@@ -75,10 +75,10 @@ CREATE TABLE balance_checkpoints (
 COMMENT ON TABLE balance_checkpoints IS
     'Totals of the account''s undated entries up to this one, itself included.';
 
--- Every 251st entry, as chance has it, gets a checkpoint: so a busy account has many, an idle
+-- Every 101st entry, as chance has it, gets a checkpoint: so a busy account has many, an idle
 -- one none, and nobody keeps count. A prime takes no side: debits and credits, and the steps of
 -- a payment, are numbered in turn.
-CREATE INDEX entries_with_a_checkpoint ON ledger_entries (id) WHERE id % 251 = 0;
+CREATE INDEX entries_with_a_checkpoint ON ledger_entries (id) WHERE id % 101 = 0;
 
 CREATE TABLE checkpoint_progress (
     is_the_only_row BOOLEAN PRIMARY KEY DEFAULT TRUE,
@@ -364,7 +364,7 @@ BEGIN
     END IF;
     FOR sample IN
         SELECT e.account_id, e.id FROM ledger_entries AS e
-        WHERE e.id % 251 = 0 AND e.id > done AND e.id < horizon ORDER BY e.id LIMIT p_limit
+        WHERE e.id % 101 = 0 AND e.id > done AND e.id < horizon ORDER BY e.id LIMIT p_limit
     LOOP
         made := made + 1;
         done := sample.id;

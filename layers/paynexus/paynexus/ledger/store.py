@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger.model import Balance, Entry, Order, Transfer
+from paynexus.ledger.model import Balance, Order, Transfer
 from paynexus.ledger.results import Net, Result, status_of
 
 SQL_TRANSFERS = """
@@ -26,17 +26,6 @@ INNER JOIN account_balances AS b ON b.account_id = a.id
 WHERE a.merchant_id = %s AND a.mode = %s AND a.type = 'merchant_payable'
 GROUP BY a.currency
 ORDER BY a.currency
-"""
-SQL_ENTRIES = """
-SELECT e.id, e.transfer_id, t.kind, e.type, -e.delta AS amount,
-    -e.balance_after AS balance_after, e.currency, t.object_id, e.created_at
-FROM accounts AS a
-INNER JOIN ledger_entries AS e ON e.account_id = a.id
-INNER JOIN transfers AS t ON t.id = e.transfer_id
-WHERE a.merchant_id = %(merchant_id)s AND a.mode = %(mode)s AND a.type = 'merchant_payable'
-    AND (%(before)s::BIGINT IS NULL OR e.id < %(before)s)
-ORDER BY e.id DESC
-LIMIT %(limit)s
 """
 
 
@@ -128,15 +117,6 @@ def balances(connection: Connection, merchant_id: MerchantId, mode: str) -> list
     """What the merchant is owed, one balance a currency."""
     with connection.cursor(row_factory=class_row(Balance)) as cursor:
         return cursor.execute(SQL_BALANCES, (merchant_id, mode)).fetchall()
-
-
-def entries(
-    connection: Connection, merchant_id: MerchantId, mode: str, *, limit: int, before: int | None
-) -> list[Entry]:
-    """The merchant's entries, newest first, older than the entry `before`."""
-    values = {"merchant_id": merchant_id, "mode": mode, "limit": limit, "before": before}
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        return cursor.execute(SQL_ENTRIES, values).fetchall()
 
 
 def _one(tx: Connection, order: Order) -> Result:

@@ -31,6 +31,7 @@ class Step:
     """Something to book: `of` and `part` choose an open hold and how much of it to post."""
 
     verb: str
+    is_out: bool
     amount: int
     of: int
     part: float
@@ -42,7 +43,8 @@ class Step:
 steps = st.lists(
     st.builds(
         Step,
-        verb=st.sampled_from(["single", "back", "pending", "pending", "post", "post", "void"]),
+        verb=st.sampled_from(["single", "pending", "pending", "post", "post", "void"]),
+        is_out=st.booleans(),
         amount=st.integers(1, 1_000),
         of=st.integers(0, 9),
         part=st.floats(0.01, 1),
@@ -65,6 +67,11 @@ class Change:
     effective: dt.datetime
 
 
+def totals(*, pending: int, posted: int, is_out: bool) -> Totals:
+    """What is debited where it goes out of the payable account, credited where it comes in."""
+    return (pending, posted, 0, 0) if is_out else (0, 0, pending, posted)
+
+
 class Book:
     """Books steps between two accounts of its own, and keeps what each should change."""
 
@@ -72,7 +79,7 @@ class Book:
         self.connection = connection
         self.payable = Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", merchant)
         self.reserve = Account(AccountType.RESERVE, "test", "EUR", merchant)
-        self.open: list[tuple[TransferId, int]] = []
+        self.open: list[tuple[TransferId, int, bool]] = []
         self.changes: list[Change] = []
 
     def take(self, step: Step) -> None:
@@ -82,35 +89,38 @@ class Book:
             row = self.connection.execute("SELECT clock_timestamp()").fetchone()
             at = row[0] - step.shift if row else None
         id_ = TransferId(ids.new_id())
-        if step.verb in {"single", "back", "pending"}:
+        if step.verb in {"single", "pending"}:
             self._begin(step, id_, at)
         elif self.open:
             self._resolve(step, id_, at)
 
     def _begin(self, step: Step, id_: TransferId, at: dt.datetime | None) -> None:
         debit, credit = self.reserve, self.payable
-        if step.verb == "back":
+        if step.is_out:
             debit, credit = credit, debit
         money = Money(step.amount, "EUR")
         transfer = Transfer(id_, TransferKind.ADJUSTMENT, debit, credit, money, "x")
         if step.verb == "pending":
-            self.open.append((id_, step.amount))
-            self._note(Order.pending(transfer, effective_at=at), (0, 0, step.amount, 0))
+            self.open.append((id_, step.amount, step.is_out))
+            order = Order.pending(transfer, effective_at=at)
+            self._note(order, totals(pending=step.amount, posted=0, is_out=step.is_out))
         else:
-            posted = (0, step.amount, 0, 0) if step.verb == "back" else (0, 0, 0, step.amount)
-            self._note(Order.single(transfer, effective_at=at), posted)
+            order = Order.single(transfer, effective_at=at)
+            self._note(order, totals(pending=0, posted=step.amount, is_out=step.is_out))
 
     def _resolve(self, step: Step, id_: TransferId, at: dt.datetime | None) -> None:
-        hold, left = self.open.pop(step.of % len(self.open))
+        hold, left, is_out = self.open.pop(step.of % len(self.open))
         if step.verb == "void":
-            self._note(Order.void(hold, id=id_, effective_at=at), (0, 0, -left, 0))
+            order = Order.void(hold, id=id_, effective_at=at)
+            self._note(order, totals(pending=-left, posted=0, is_out=is_out))
             return
         amount = max(int(left * step.part), 1)
         order = Order.post(hold, id=id_, amount=amount, is_final=step.is_final, effective_at=at)
         stays = not step.is_final and amount < left
-        self._note(order, (0, 0, -amount if stays else -left, amount))
+        released = amount if stays else left
+        self._note(order, totals(pending=-released, posted=amount, is_out=is_out))
         if stays:
-            self.open.append((hold, left - amount))
+            self.open.append((hold, left - amount, is_out))
 
     def _note(self, order: Order, totals: Totals) -> None:
         [result] = store.transfers(self.connection, [order])

@@ -290,7 +290,7 @@ BEGIN
             SELECT d.* FROM ledger_movements AS d
             WHERE d.account_id = p_account_id AND d.is_dated AND d.effective_at = since
         ) AS m
-        WHERE m.id <= after_id AND m.id + 0 < known
+        WHERE m.id <= after_id
     ), lines AS MATERIALIZED (
         SELECT m.* FROM (
             (SELECT u.* FROM ledger_movements AS u

@@ -38,8 +38,8 @@ deploy: build ## Deploy to AWS with samconfig.toml (CONFIG=dev|staging|prod)
 migrate: $(INSTALLED) ## Apply the migrations of the stack that is up
 	@$(STACK) migrate
 
-generate: $(INSTALLED) ## Write event schemas, openapi.json and schema.sql anew
-	@$(RUN) -m tools.export_schemas && $(RUN) -m tools.export_openapi && $(RUN) -m tools.dump_schema
+generate: $(INSTALLED) ## Write event schemas, openapi.json, schema.sql and docs/ledger.md anew
+	@$(RUN) -m tools.export_schemas && $(RUN) -m tools.export_openapi && $(RUN) -m tools.dump_schema && $(RUN) -m tools.ledger_walkthrough
 
 help: ## List the targets
 	@grep -hE '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22

@@ -23,6 +23,7 @@ PURE_NAMES = {
     "rules.py",
     "bookings.py",
     "accounts.py",
+    "chart.py",
     "payload.py",
     "backoff.py",
     "webhook.py",

@@ -3,21 +3,28 @@
 import datetime as dt
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
 from paynexus import ids
+from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.errors import BankFileRefused, BankUnavailable, InvalidState, NotFound
 from paynexus.events import SettlementData
+from paynexus.gateways.port import Operation
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
+from paynexus.ledger.chart import BOOKINGS
 from paynexus.ledger.model import Transfer, TransferKind
 from paynexus.money import Money
+from paynexus.payments import operations
 from paynexus.settlement import reconciliation, service, store, views
 from paynexus.settlement.model import Settlement, Status
+from tests.flow import Flow
+from tests.sandbox import Sandbox
 
 HOUSE_IBAN = "NL41MOCK0000000001"
 
@@ -564,3 +571,114 @@ def test_the_database_keeps_to_the_table_of_statuses(  # noqa: PLR0917 - fixture
             processed_at=now if is_final else None,
             closing_id=TransferId(ids.new_id()) if is_final else None,
         )
+
+
+def test_what_refunds_have_reserved_is_not_paid_out(
+    database: Database,
+    bank: FolderBank,
+    merchant: MerchantId,
+    take: Callable[..., None],
+    now: dt.datetime,
+) -> None:
+    """Entries are paid the oldest first, as far as the balance is available; the rest later."""
+    take(500)
+    take(300)
+    refund = Transfer(
+        TransferId(ids.new_id()),
+        TransferKind.REFUND,
+        Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", merchant),
+        Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR"),
+        Money(100, "EUR"),
+        "re_test",
+    )
+    with database.transaction() as tx:
+        ledger.reserve(tx, refund)
+
+    first = service.settle(database, bank, now=now)
+
+    assert [one.amount for one in _all(database, merchant)] == [500]
+    with database.transaction() as tx:
+        more = replace(refund, id=TransferId(ids.new_id()), money=Money(10, "EUR"))
+        ledger.reserve(tx, more)
+    second = service.settle(database, bank, now=now + dt.timedelta(days=1))
+    assert (first.carried, second.carried) == ({}, {"reserved": 1})
+    with database.transaction() as tx:
+        ledger.void_pending(tx, refund.id, id=TransferId(ids.new_id()))
+        ledger.void_pending(tx, more.id, id=TransferId(ids.new_id()))
+    service.settle(database, bank, now=now + dt.timedelta(days=2))
+    assert sorted(one.amount for one in _all(database, merchant)) == [300, 500]
+    assert _balance(database, merchant) == 0
+
+
+def test_two_statements_at_once_book_all_their_payouts(
+    database: Database, another_database: Callable[[], Database], now: dt.datetime
+) -> None:
+    """Each in one batch, in an order of its own; none waits for the other in a circle."""
+    bank = FolderBank()
+    for _ in range(12):
+        merchant = MerchantId(ids.new_id())
+        transfer = Transfer(
+            TransferId(ids.new_id()),
+            TransferKind.PAYMENT,
+            Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR"),
+            Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", merchant),
+            Money(100, "EUR"),
+            "pay_test",
+        )
+        with database.transaction() as tx:
+            tx.execute("INSERT INTO merchants (id, name) VALUES (%s, 'M')", (merchant,))
+            tx.execute(
+                "INSERT INTO payout_accounts VALUES (%s, 'EUR', 'M', 'DE89370400440532013000')",
+                (merchant,),
+            )
+            ledger.post(tx, transfer, at=now - dt.timedelta(hours=1))
+    service.settle(database, bank, now=now)
+    rows = database.connection().execute("SELECT end_to_end_id FROM settlements").fetchall()
+    lines = sorted((str(row[0]), "1.00", "DBIT") for row in rows)
+    files = [
+        bank.says(f"inbox/{n}.xml", _bank_statement(*lines[n::2][:: 1 - 2 * n], n=n))
+        for n in (0, 1)
+    ]
+
+    def reconcile(name: str) -> int:
+        done = reconciliation.reconcile(another_database(), bank, object_key=name, now=now)
+        return len(done.moved)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(reconcile, files)) == [6, 6]
+    assert _posted(database, AccountType.CASH) == -1_200
+    assert _posted(database, AccountType.SETTLEMENT_IN_TRANSIT) == 0
+
+
+def test_a_day_is_booked_as_the_chart_of_accounts_says(
+    database: Database,
+    cache: Cache,
+    merchant: MerchantId,
+    tmp_path: Path,
+    now: dt.datetime,
+) -> None:
+    """Payment, fee, refund, payout, paid and returned: each between the accounts of its kind."""
+    bank, sandbox = FolderBank(), Sandbox(tmp_path / "acquirer")
+    sandbox.start()
+    flow = Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
+    try:
+        for _ in range(2):
+            payment, _ = flow.take()
+            flow.operate(Operation.REFUND, payment, operations.refund, amount=400, reason=None)
+            service.settle(database, bank, now=now + dt.timedelta(hours=len(bank.outbox) + 1))
+    finally:
+        sandbox.stop()
+    first, second = _all(database, merchant)
+    paid = f"{first.amount // 100}.{first.amount % 100:02}"
+    for name, text in (
+        ("a", _bank_statement((first.end_to_end_id, paid, "DBIT"))),
+        ("b", _status_report(second, "RJCT", "AC04")),
+    ):
+        reconciliation.reconcile(database, bank, object_key=bank.says(name, text), now=now)
+    booked = database.connection().execute(
+        "SELECT DISTINCT t.kind::TEXT, d.type, c.type FROM transfers AS t"
+        " INNER JOIN accounts AS d ON d.id = t.debit_account_id"
+        " INNER JOIN accounts AS c ON c.id = t.credit_account_id"
+    )
+
+    assert {row[0]: (row[1], row[2]) for row in booked} == BOOKINGS

@@ -42,6 +42,8 @@ class Carry(StrEnum):
     NOTHING_TO_PAY = "nothing_to_pay"
     NO_PAYOUT_ACCOUNT = "no_payout_account"
     NO_HOUSE_ACCOUNT = "no_house_account"
+    RESERVED = "reserved"
+    """Pending refunds have reserved so much that not even the oldest entry could be paid."""
 
 
 class Unmatched(StrEnum):

@@ -122,7 +122,15 @@ def _make(db: Database, position: Position, run: Run, *, cutoff: datetime, now: 
                 "debtor": asdict(debtor),
                 "execution_date": now.date().isoformat(),
             }
-            made = _insert(tx, position, instruction, cutoff=cutoff, now=now)
+            available = store.lock_available(
+                tx,
+                merchant_id=position.merchant_id,
+                currency=position.currency,
+                mode=position.mode,
+            )
+            made = _insert(tx, position, instruction, available=available, cutoff=cutoff, now=now)
+            if made is None and available < position.amount:
+                reason = Carry.RESERVED
     if reason:
         run.carried[reason] = run.carried.get(reason, 0) + 1
         if reason is not Carry.NOTHING_TO_PAY:
@@ -135,6 +143,7 @@ def _insert(
     position: Position,
     instruction: dict[str, object],
     *,
+    available: int,
     cutoff: datetime,
     now: datetime,
 ) -> Settlement | None:
@@ -148,6 +157,7 @@ def _insert(
         tx,
         settlement_id=settlement_id,
         position=position,
+        available=available,
         cutoff=cutoff,
         message_id=model.message_id(settlement_id),
         end_to_end_id=model.end_to_end_id(settlement_id),

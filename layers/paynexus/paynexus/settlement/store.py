@@ -42,14 +42,29 @@ SELECT_HOUSE_ACCOUNT = """
 SELECT holder, iban, bic FROM house_accounts WHERE mode = %s AND currency = %s
 """
 
+LOCK_AVAILABLE = """
+SELECT coalesce(sum(l.available), 0)::BIGINT FROM (
+    SELECT b.credits_posted - b.debits_posted - b.debits_pending AS available
+      FROM account_balances AS b
+     WHERE b.account_id = (
+           SELECT id FROM accounts
+            WHERE type = 'merchant_payable' AND merchant_id = %s AND currency = %s AND mode = %s)
+     ORDER BY b.slot FOR UPDATE) AS l
+"""
+
 # One statement, so that the sum and the lines see the same entries whatever is posted meanwhile.
-# A settlement that another run made for this cut-off, or a sum that is not positive, makes none.
+# Entries are paid the oldest first, up to the last one with which the sum is still available:
+# what pending refunds have reserved stays. A settlement that another run made for this cut-off,
+# or a sum that is not positive, makes none.
 INSERT_SETTLEMENT = f"""
-WITH entries AS (
-    SELECT entry_id, amount
+WITH unsettled AS (
+    SELECT entry_id, amount, sum(amount) OVER (ORDER BY entry_id) AS so_far
       FROM unsettled_entries
      WHERE merchant_id = %(merchant_id)s AND currency = %(currency)s AND mode = %(mode)s
        AND created_at < %(cutoff)s
+), entries AS (
+    SELECT entry_id, amount FROM unsettled
+     WHERE entry_id <= (SELECT max(entry_id) FROM unsettled WHERE so_far <= %(available)s)
 ), made AS (
     INSERT INTO settlements (id, merchant_id, amount, status, currency, mode, cutoff, message_id,
                              end_to_end_id, instruction, payout_id, created_at)
@@ -143,6 +158,12 @@ def lock_payout_account(
         return cursor.execute(LOCK_PAYOUT_ACCOUNT, (merchant_id, currency)).fetchone()
 
 
+def lock_available(tx: Connection, *, merchant_id: MerchantId, currency: str, mode: str) -> int:
+    """What the merchant can be paid: posted, and reserved by nobody, until `tx` ends."""
+    row = tx.execute(LOCK_AVAILABLE, (merchant_id, currency, mode)).fetchone()
+    return row[0] if row else 0
+
+
 def house_account(tx: Connection, *, mode: str, currency: str) -> BankAccount | None:
     """The account of ours that pays in this mode and currency."""
     with tx.cursor(row_factory=class_row(BankAccount)) as cursor:
@@ -154,6 +175,7 @@ def insert_settlement(  # one keyword a column
     *,
     settlement_id: SettlementId,
     position: Position,
+    available: int,
     cutoff: datetime,
     message_id: str,
     end_to_end_id: str,
@@ -170,6 +192,7 @@ def insert_settlement(  # one keyword a column
                 "merchant_id": position.merchant_id,
                 "currency": position.currency,
                 "mode": position.mode,
+                "available": available,
                 "cutoff": cutoff,
                 "message_id": message_id,
                 "end_to_end_id": end_to_end_id,

@@ -1,0 +1,64 @@
+"""The chart of accounts as data: where each account stands, and what each kind books. Pure.
+
+docs/ledger.md prints these tables; tests hold the database and the product's bookings to them.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from paynexus.ledger.accounts import AccountType
+from paynexus.ledger.model import TransferKind
+
+PURPOSES: Mapping[AccountType, str] = MappingProxyType(
+    {
+        AccountType.GATEWAY_RECEIVABLE: "charged at a gateway, not yet in our bank account",
+        AccountType.MERCHANT_PAYABLE: "owed to a merchant; one a merchant",
+        AccountType.RESERVE: "owed to a merchant, but held back for a time",
+        AccountType.FEES: "what the platform earned",
+        AccountType.GATEWAY_COSTS: "what gateways charged the platform",
+        AccountType.CASH: "money in the bank",
+        AccountType.SETTLEMENT_IN_TRANSIT: "instructed to the bank, not yet confirmed",
+        AccountType.SUSPENSE: "money whose reason is not yet known",
+        AccountType.DISPUTE: "taken back by a payer's bank while a dispute is open",
+        AccountType.REFUND_IN_FLIGHT: "on its way back to a payer",
+    }
+)
+"""What the balance of each account says."""
+
+DEBIT_NORMAL = frozenset(
+    {
+        AccountType.GATEWAY_RECEIVABLE,
+        AccountType.GATEWAY_COSTS,
+        AccountType.CASH,
+        AccountType.DISPUTE,
+    }
+)
+"""Accounts that grow by debits: what we have or spent. The others: what we owe or earned."""
+
+RETURN_TO_ZERO = frozenset(
+    {
+        AccountType.SETTLEMENT_IN_TRANSIT,
+        AccountType.SUSPENSE,
+        AccountType.DISPUTE,
+        AccountType.REFUND_IN_FLIGHT,
+    }
+)
+"""Accounts on which money only passes through: what stays is a question."""
+
+BOOKINGS: Mapping[TransferKind, tuple[AccountType, AccountType]] = MappingProxyType(
+    {
+        TransferKind.PAYMENT: (AccountType.GATEWAY_RECEIVABLE, AccountType.MERCHANT_PAYABLE),
+        TransferKind.FEE: (AccountType.MERCHANT_PAYABLE, AccountType.FEES),
+        TransferKind.REFUND: (AccountType.MERCHANT_PAYABLE, AccountType.GATEWAY_RECEIVABLE),
+        TransferKind.PAYOUT: (AccountType.MERCHANT_PAYABLE, AccountType.SETTLEMENT_IN_TRANSIT),
+        TransferKind.PAYOUT_PAID: (AccountType.SETTLEMENT_IN_TRANSIT, AccountType.CASH),
+        TransferKind.PAYOUT_RETURNED: (
+            AccountType.SETTLEMENT_IN_TRANSIT,
+            AccountType.MERCHANT_PAYABLE,
+        ),
+    }
+)
+"""What the product books: the account that is debited, and the one that is credited.
+
+The other kinds are named for imports and corrections; nothing in the product books them yet.
+"""

@@ -9,10 +9,11 @@ from psycopg import Cursor
 from psycopg.abc import Query
 
 from paynexus.db import Connection, Database
+from paynexus.fraud.store import SQL_GATHER
 from paynexus.gateways.port import Gateway, Instruction, Outcome, Result
 from paynexus.payments.store.standings import SQL_STANDING
 
-READS = {SQL_STANDING}
+READS = {SQL_STANDING, SQL_GATHER}
 """Statements of a step that change nothing: what dies before one died after the one before."""
 
 

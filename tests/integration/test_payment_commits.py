@@ -15,14 +15,14 @@ from psycopg.abc import Query
 from paynexus import errors, ids
 from paynexus.cache import Cache
 from paynexus.db import Connection, Database
-from paynexus.gateways.port import Operation
+from paynexus.gateways.port import Operation, Outcome
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
 from paynexus.payments import endings, service, steps
 from paynexus.payments.deciding import decide
 from paynexus.payments.model import Status
 from paynexus.payments.steps import Step
-from paynexus.payments.store import commits
+from paynexus.payments.store import attempts, commits
 from paynexus.payments.store.standings import Standing
 from tests.flow import Flow
 from tests.sandbox import Sandbox
@@ -99,7 +99,8 @@ def test_a_payment_is_accepted_in_one_statement_and_finished_in_two(
     with database.counted("accept", sent):
         payment_id = accepted(flow)
     step = Step(payment_id, Operation.CHARGE, payment_id)
-    steps.score(database, payment_id, now=flow.now)
+    with database.counted("score", sent):
+        steps.score(database, payment_id, now=flow.now)
     with database.counted("charge", sent):
         steps.call_gateway(
             database, flow.gateways, step, clock=lambda: flow.now, deadline_seconds=1
@@ -108,7 +109,7 @@ def test_a_payment_is_accepted_in_one_statement_and_finished_in_two(
         assert steps.finish(database, step, blocked=False, now=flow.now) == "COMPLETED"
     database.close()
 
-    assert sent == {"accept": 1, "charge": 3, "finish": 2}
+    assert sent == {"accept": 1, "score": 3, "charge": 3, "finish": 2}
 
 
 def test_what_was_decided_about_another_version_is_not_written(flow: Flow) -> None:
@@ -180,3 +181,14 @@ def test_a_payment_never_contradicts_itself(flow: Flow, contradiction: str) -> N
             f"UPDATE transactions SET {contradiction} WHERE id = %s".encode(),  # noqa: S608
             (payment_id,),
         )
+
+
+def test_no_call_is_begun_once_what_became_of_it_is_certain(flow: Flow) -> None:
+    """Whoever read the attempt before its outcome came is told the outcome instead."""
+    flow.take()
+    connection = flow.database.connection()
+    row = connection.execute("SELECT id FROM attempts").fetchone()
+    assert row is not None
+
+    assert attempts.call_again(connection, row[0]) is Outcome.APPROVED
+    assert connection.execute("SELECT calls FROM attempts").fetchone() == (1,)

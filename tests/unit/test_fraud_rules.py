@@ -11,6 +11,8 @@ from paynexus.fraud.rules import (
     Signals,
     Verdict,
     decide,
+    normal_country,
+    normal_email,
 )
 from paynexus.money import Money
 
@@ -91,3 +93,50 @@ def test_a_merchants_limits_replace_the_defaults_one_by_one() -> None:
     )
 
     assert Limits(challenge_above_minor=7) == limits
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (
+            signals(50_001),
+            Reason(
+                "amount_above_challenge_limit",
+                Verdict.CHALLENGE,
+                "50001 EUR in minor units is above 50000.",
+            ),
+        ),
+        (
+            signals(1_000_001),
+            Reason(
+                "amount_above_block_limit",
+                Verdict.BLOCK,
+                "1000001 EUR in minor units is above 1000000.",
+            ),
+        ),
+        (
+            signals(seen=11),
+            Reason(
+                "too_many_payments",
+                Verdict.CHALLENGE,
+                "11 payments with this payment method within an hour, 10 are usual.",
+            ),
+        ),
+    ],
+)
+def test_a_reason_says_what_was_seen_and_what_is_usual(seen: Signals, reason: Reason) -> None:
+    """Whoever reads the decision needs no other table."""
+    assert decide(seen, LIMITS) == Decision(reason.verdict, (reason,))
+
+
+def test_a_limit_of_nothing_is_a_limit() -> None:
+    """Zero is no absence: every amount is above it."""
+    nothing = {"challenge_above_minor": 0, "block_above_minor": 1, "max_payments_per_hour": 0}
+
+    assert Limits.from_configuration(nothing) == Limits(0, 1, 0)
+
+
+def test_lists_are_matched_whatever_the_spelling() -> None:
+    """Addresses in small letters, countries in capitals, neither with blanks around."""
+    assert normal_email(" Anna@Example.COM ") == "anna@example.com"
+    assert normal_country(" de ") == "DE"

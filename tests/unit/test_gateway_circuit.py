@@ -1,5 +1,7 @@
 """The circuit's rules, in virtual time."""
 
+from dataclasses import replace
+
 from paynexus.gateways.circuit import (
     SECOND,
     Admission,
@@ -90,3 +92,54 @@ def test_the_bucket_lets_a_burst_pass_and_then_exactly_its_rate() -> None:
         passed += admission.refusal is Refusal.NONE
 
     assert passed == 3 + 19
+
+
+def test_each_change_of_state_is_a_new_epoch_that_begins_with_nothing_counted() -> None:
+    """Opened, half open, and either way from there: nothing of the time before is carried on."""
+    opened = _after(Circuit(), *[Verdict.FAILURE] * 3, now=7)
+    due = 7 + 10 * SECOND
+    trial, first = admit(opened, POLICY, now=due)
+    until = due + 5 * SECOND
+    half_open = Circuit(State.HALF_OPEN, 2, 0, 7, 1, until, due + POLICY.interval)
+
+    assert opened == Circuit(State.OPEN, 1, 0, 7, 0, 0, 0)
+    assert trial == half_open
+    assert first == Admission(Refusal.NONE, State.HALF_OPEN, 2)
+    assert _after(trial, Verdict.SUCCESS) == replace(
+        half_open, state=State.CLOSED, epoch=3, permits_out=0
+    )
+    assert _after(trial, Verdict.FAILURE, now=due) == replace(
+        half_open, state=State.OPEN, epoch=3, permits_out=0, opened_at=due
+    )
+
+
+def test_a_trial_that_tells_nothing_gives_its_permit_back() -> None:
+    """The next caller may try at once; and a permit given back twice was still one."""
+    trial, _ = admit(_opened(), POLICY, now=10 * SECOND)
+    returned = _after(trial, Verdict.NEUTRAL)
+    _, next_one = admit(returned, POLICY, now=10 * SECOND)
+
+    assert returned == replace(trial, permits_out=0)
+    assert _after(returned, Verdict.NEUTRAL) == returned
+    assert next_one.refusal is Refusal.NONE
+
+
+def test_as_many_try_at_once_as_there_are_permits() -> None:
+    """Two permits, two callers; one reports without news, one more may try."""
+    policy = replace(POLICY, probe_permits=2)
+    circuit, refusals = _opened(), []
+    for _ in range(3):
+        circuit, admission = admit(circuit, policy, now=10 * SECOND)
+        refusals.append(admission.refusal)
+
+    assert refusals == [Refusal.NONE, Refusal.NONE, Refusal.CIRCUIT]
+    assert circuit.permits_out == 2
+    assert _after(circuit, Verdict.NEUTRAL).permits_out == 1
+
+
+def test_a_call_beyond_the_rate_is_told_so_and_changes_nothing() -> None:
+    """The bucket refuses it, not the circuit."""
+    policy = Policy(calls_per_second=10, burst=1)
+    once, _ = admit(Circuit(epoch=4), policy, now=SECOND)
+
+    assert admit(once, policy, now=SECOND) == (once, Admission(Refusal.RATE, State.CLOSED, 4))

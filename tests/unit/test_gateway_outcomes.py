@@ -61,3 +61,11 @@ def test_an_instruction_that_cannot_be_meant_is_refused() -> None:
         Instruction(Operation.CHARGE, "a", money)
     with pytest.raises(ValueError, match="charge they speak of"):
         Instruction(Operation.REFUND, "a", money)
+
+
+def test_every_result_carries_its_reason_in_one_word() -> None:
+    """What attempts and metrics are told by."""
+    assert failed(Failure(Moment.SEND, Kind.BROKEN)) == Result(Outcome.NOT_SENT, code="send_broken")
+    assert refused(404, None) == Result(Outcome.NOT_SENT, code="gateway_status_404")
+    assert refused(500, None) == Result(Outcome.UNKNOWN, code="gateway_status_500")
+    assert refused(500, "internal") == Result(Outcome.UNKNOWN, code="internal")

@@ -38,6 +38,7 @@ def refusal(text: str) -> str:
     """The code that reading `text` is refused with."""
     with pytest.raises(QrRefused) as caught:
         payloads.verify(text, RING)
+    assert caught.value.param == "payload"
     return caught.value.code
 
 
@@ -123,3 +124,15 @@ def _bytes(text: str) -> bytes:
 
 def _text(signed: bytes) -> str:
     return payloads.PREFIX + base64.urlsafe_b64encode(signed).decode()
+
+
+def test_a_refusal_says_whether_the_key_or_the_code_is_strange() -> None:
+    """Whoever rotates keys looks for the one, whoever is cheated for the other."""
+    foreign = Ed25519PrivateKey.from_private_bytes(b"f" * 32)
+    code, merchant = QrCodeId(ids.new_id()), MerchantId(ids.new_id())
+    text = payloads.sign(Payload(code, merchant, "test", 5, "EUR", MOMENT, bytes(8)), foreign)
+
+    with pytest.raises(QrRefused, match=r"^This code was signed by a key that is not ours\.$"):
+        payloads.verify(text, RING)
+    with pytest.raises(QrRefused, match=r"^This is not a code that we signed\.$"):
+        payloads.verify("PNX", RING)

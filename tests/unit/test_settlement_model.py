@@ -172,3 +172,11 @@ def test_the_table_of_statuses_ends_in_paid_and_failed() -> None:
 
     assert all(order.index(a) < order.index(b) for a, b in moves)
     assert {status for status in Status if not MOVES[status]} == {Status.PAID, Status.FAILED}
+
+
+def test_ids_stay_what_they_are() -> None:
+    """Pinned: another id for a settlement that was paid would be paid once more."""
+    assert str(_id()) == "01a205b3-d000-77a9-bc29-131175fc9e67"
+    assert str(model.transfer_id(_id(), "payout")) == "01a205b3-d000-77a9-9942-06ee58c1a123"
+    elsewhere = CUTOFF.astimezone(dt.timezone(dt.timedelta(hours=9)))
+    assert _id(cutoff=elsewhere) == _id()

@@ -113,3 +113,20 @@ def test_a_body_over_64_kilobytes_is_too_large() -> None:
 def test_our_own_json_is_read_back(value: object) -> None:
     """What we write, we read."""
     assert value == jsontext.parse(jsontext.write(value))
+
+
+def test_sums_and_differences_are_exact() -> None:
+    """In the currency of both, and to the unit, whatever the sizes."""
+    assert Money(10**15, "JPY") + Money(1, "JPY") == Money(10**15 + 1, "JPY")
+    assert Money(5, "EUR") - Money(7, "EUR") == Money(-2, "EUR")
+    with pytest.raises(ValueError, match="do not add up"):
+        Money(10, "EUR") - Money(10, "JPY")
+
+
+@pytest.mark.parametrize(
+    ("amount", "points", "share"),
+    [(50, 100, 0), (150, 100, 2), (250, 100, 2), (350, 100, 4), (-150, 100, -2), (151, 100, 2)],
+)
+def test_half_a_unit_goes_to_the_even_one(amount: int, points: int, share: int) -> None:
+    """So that over many fees nobody gains by the rounding."""
+    assert Money(amount, "EUR").basis_points(points) == Money(share, "EUR")

@@ -9,6 +9,7 @@ from paynexus import changefeed, ids
 from paynexus.db import Connection, Database
 from paynexus.fraud import rules, store
 from paynexus.fraud.rules import Decision, Limits, ListKind, Match, Reason, Signals, Verdict
+from paynexus.fraud.store import Gathered
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
 from paynexus.observability import count
@@ -41,19 +42,22 @@ def assess(database: Database, subject: Subject, *, now: dt.datetime) -> Decisio
 
     A decision against the payment is announced on `fraud.alerts`, in the same transaction.
     """
-    with database.transaction() as tx:
-        stored = store.decision_of(tx, subject.payment_id)
-        if stored:
-            return _restored(stored)
-        signals, limits = _gathered(tx, subject, now)
-        decision = rules.decide(signals, limits)
-        if not _is_recorded(tx, subject, signals, decision, now):
-            # Another assessment of the same payment was quicker: its decision stands.
-            stored = store.decision_of(tx, subject.payment_id)
-            assert stored is not None, "a conflict means that a row exists"  # noqa: S101 - says why
-            return _restored(stored)
-        if decision.verdict is not Verdict.ALLOW:
-            _announce(tx, subject, decision, now)
+    with database.statement() as connection:
+        row = _gathered(connection, subject, now)
+    if row.stored is not None:
+        return _restored(store.StoredDecision(*row.stored))
+    signals = _signals(subject, row)
+    decision = rules.decide(signals, Limits.from_configuration(row.configuration))
+    if decision.verdict is Verdict.ALLOW:
+        with database.statement() as connection:
+            is_recorded = _is_recorded(connection, subject, signals, decision, now)
+    else:
+        with database.transaction() as tx:
+            is_recorded = _is_recorded(tx, subject, signals, decision, now)
+            if is_recorded:
+                _announce(tx, subject, decision, now)
+    if not is_recorded:
+        return _stored(database, subject.payment_id)
     count(METRICS[decision.verdict])
     return decision
 
@@ -90,21 +94,32 @@ _NORMAL_FORMS: Mapping[ListKind, Callable[[str], str]] = {
 }
 
 
-def _gathered(tx: Connection, subject: Subject, now: dt.datetime) -> tuple[Signals, Limits]:
-    row = store.gather(
-        tx,
+def _gathered(connection: Connection, subject: Subject, now: dt.datetime) -> Gathered:
+    return store.gather(
+        connection,
+        payment_id=subject.payment_id,
         merchant_id=subject.merchant_id,
         mode=subject.mode,
         fingerprint=subject.fingerprint,
         since=now - VELOCITY_WINDOW,
         listed=list(_to_look_up(subject)),
     )
+
+
+def _signals(subject: Subject, row: Gathered) -> Signals:
     matches = tuple(
         Match(match["id"], ListKind(match["kind"]), Verdict(match["verdict"]), match["note"])
         for match in row.matches
     )
-    signals = Signals(subject.money, matches, row.payments_last_hour)
-    return signals, Limits.from_configuration(row.configuration)
+    return Signals(subject.money, matches, row.payments_last_hour)
+
+
+def _stored(database: Database, payment_id: PaymentId) -> Decision:
+    # Another assessment of the same payment was quicker: its decision stands.
+    with database.reading() as connection:
+        stored = store.decision_of(connection, payment_id)
+    assert stored is not None, "a conflict means that a row exists"  # noqa: S101 - says why
+    return _restored(stored)
 
 
 def _to_look_up(subject: Subject) -> Iterator[tuple[str, str]]:

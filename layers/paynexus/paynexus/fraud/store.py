@@ -19,6 +19,8 @@ class Gathered:
     configuration: dict[str, Any]
     payments_last_hour: int
     matches: list[dict[str, str]]
+    stored: list[Any] | None
+    """Verdict and reasons, of a payment that was judged before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +49,30 @@ SELECT
         FROM matchlists
         WHERE (merchant_id IS NULL OR merchant_id = %(merchant_id)s)
             AND (kind, value) IN (SELECT * FROM unnest(%(kinds)s::TEXT [], %(values)s::TEXT []))
-    ), '[]') AS matches
+    ), '[]') AS matches,
+    (
+        SELECT jsonb_build_array(verdict, reasons) FROM fraud_decisions
+        WHERE payment_id = %(payment_id)s
+    ) AS stored
 """
 
 
 def gather(
-    tx: Connection,
+    connection: Connection,
     *,
+    payment_id: PaymentId,
     merchant_id: MerchantId,
     mode: str,
     fingerprint: str,
     since: dt.datetime,
     listed: Sequence[tuple[str, str]],
 ) -> Gathered:
-    """Limits, velocity and list matches of one payment; `listed` are (kind, value) to look up."""
+    """Limits, velocity and list matches of one payment, or how it was judged before.
+
+    `listed` are (kind, value) to look up.
+    """
     values = {
+        "payment_id": payment_id,
         "merchant_id": merchant_id,
         "mode": mode,
         "fingerprint": fingerprint,
@@ -69,7 +80,7 @@ def gather(
         "kinds": [kind for kind, _ in listed],
         "values": [value for _, value in listed],
     }
-    with tx.cursor(row_factory=class_row(Gathered)) as cursor:
+    with connection.cursor(row_factory=class_row(Gathered)) as cursor:
         row = cursor.execute(SQL_GATHER, values).fetchone()
     assert row is not None, "a SELECT without FROM has one row"  # noqa: S101 - says why
     return row

@@ -182,8 +182,8 @@ def _prepare(
     if attempt is not None:
         if gateway is None:
             return Outcome.UNKNOWN
-        attempts.call_again(connection, attempt.id)
-        return _Call(attempt.id, gateway, instruction, is_first=False)
+        known = attempts.call_again(connection, attempt.id)
+        return known or _Call(attempt.id, gateway, instruction, is_first=False)
     attempt_id = AttemptId(ids.new_id())
     attempts.insert(
         connection,

@@ -27,6 +27,7 @@ SQL_CALL_AGAIN = """
 UPDATE attempts SET calls = calls + 1
 WHERE id = %s AND (outcome IS NULL OR outcome = 'UNKNOWN')
 """
+SQL_OUTCOME = "SELECT outcome FROM attempts WHERE id = %s"
 # A call that never left speaks for itself: another one under the same reference, made before
 # it or at the same time by somebody else, may have arrived or may still do so.
 SQL_FINISH = """
@@ -82,15 +83,19 @@ def insert(
         "message": result and result.message,
         "finished_at": result and now,
     }
-    _require_one(connection.execute(SQL_INSERT, values).rowcount)
+    if connection.execute(SQL_INSERT, values).rowcount != 1:
+        raise ChangedMeanwhile("Another run of the same step was quicker.")
 
 
-def call_again(connection: Connection, attempt_id: UUID) -> None:
+def call_again(connection: Connection, attempt_id: UUID) -> Outcome | None:
     """One more call under the attempt's reference is on record before it is made.
 
-    Raises ChangedMeanwhile when what became of the earlier ones is known by now.
+    Or it is not, since what became of the earlier ones is certain by now: that is returned.
     """
-    _require_one(connection.execute(SQL_CALL_AGAIN, (attempt_id,)).rowcount)
+    if connection.execute(SQL_CALL_AGAIN, (attempt_id,)).rowcount:
+        return None
+    row = connection.execute(SQL_OUTCOME, (attempt_id,)).fetchone()
+    return Outcome(row[0]) if row else None
 
 
 def finish(
@@ -108,8 +113,3 @@ def finish(
     }
     row = connection.execute(SQL_FINISH, values).fetchone()
     return Outcome(row[0]) if row else result.outcome
-
-
-def _require_one(rows: int) -> None:
-    if rows != 1:
-        raise ChangedMeanwhile("Another run of the same step was quicker.")

@@ -8,7 +8,7 @@ import pytest
 from paynexus import errors, ids
 from paynexus.db import Database
 from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger import store
+from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Transfer, TransferKind
 from paynexus.ledger.results import Status
@@ -112,7 +112,7 @@ def test_entries_are_read_from_the_newest_on(database: Database, merchant: Merch
             store.post(tx, payment(merchant, amount))
     connection = database.connection()
 
-    first = store.entries(connection, merchant, "test", limit=2, before=None)
-    second = store.entries(connection, merchant, "test", limit=2, before=first[-1].id)
+    first = reading.entries(connection, merchant, "test", limit=2, before=None)
+    second = reading.entries(connection, merchant, "test", limit=2, before=first[-1].id)
     assert [one.amount for one in first + second] == [3, 2, 1]
-    assert store.entries(connection, merchant, "live", limit=2, before=None) == []
+    assert reading.entries(connection, merchant, "live", limit=2, before=None) == []

@@ -14,6 +14,7 @@ from paynexus.ledger import reading, store, upkeep
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Balance, Order, Transfer, TransferKind
 from paynexus.money import Money
+from tend_ledger.handler import handler
 from tools import ledger_account
 
 GATEWAY = Account(AccountType.GATEWAY_RECEIVABLE, "test", "EUR")
@@ -191,3 +192,12 @@ def test_operators_see_and_change_accounts(
     assert run("queues") == []
     monkeypatch.setattr("sys.argv", ["", "--database-url", database_url, "close", str(merchant)])
     assert ledger_account.main() == 1
+
+
+def test_the_schedule_tends_the_books(
+    deployed: pytest.MonkeyPatch, database: Database, merchant: MerchantId
+) -> None:
+    """As it is invoked; on young books there is nothing to do."""
+    book(database, Order.single(payment(merchant)))
+
+    assert handler({}, None) == {"expired": 0, "checkpoints": 0}

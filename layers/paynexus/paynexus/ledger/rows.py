@@ -33,7 +33,7 @@ def row_of(order: Order) -> Row:
         transfer and transfer.transaction_id,
         order.pending_id,
         order.is_final,
-        timeout and int(timeout.total_seconds()),
+        None if timeout is None else int(timeout.total_seconds()),
         order.is_linked,
         transfer and transfer.balancing,
         order.reverses,

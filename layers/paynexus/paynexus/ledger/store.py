@@ -5,17 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from psycopg.rows import class_row, dict_row
-from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger.model import Balance, Order, Transfer
 from paynexus.ledger.results import Net, Result, status_of
+from paynexus.ledger.rows import ORDERS, row_of
 
-SQL_TRANSFERS = """
-SELECT t.* FROM ledger_transfers(
-    ARRAY(SELECT o FROM jsonb_populate_recordset(NULL::ledger_order, %s) AS o), %s) AS t
-"""
+SQL_TRANSFERS = f"SELECT t.* FROM ledger_transfers({ORDERS}, %s) AS t"  # noqa: S608 - a constant
 SQL_BALANCES = """
 SELECT a.currency,
     coalesce(sum(b.credits_posted - b.debits_posted), 0)::BIGINT AS posted,
@@ -39,7 +36,7 @@ def transfers(
     transaction never waits in a circle with others; several may, and one of them is then told
     to repeat (DatabaseUnavailable).
     """
-    values = (Jsonb([_order(order) for order in orders]), with_balances)
+    values = ([row_of(order) for order in orders], with_balances)
     with tx.cursor(row_factory=dict_row) as cursor:
         return [_result(row) for row in cursor.execute(SQL_TRANSFERS, values)]
 
@@ -122,40 +119,6 @@ def balances(connection: Connection, merchant_id: MerchantId, mode: str) -> list
 def _one(tx: Connection, order: Order) -> Result:
     [result] = transfers(tx, [order], with_balances=False)
     return result.require_booked()
-
-
-def _order(order: Order) -> dict[str, Any]:
-    at, timeout = order.effective_at, order.timeout
-    return (_of_transfer(order.transfer) if order.transfer else {}) | {
-        "id": str(order.id),
-        "state": order.state,
-        "pending_id": order.pending_id and str(order.pending_id),
-        "reverses": order.reverses and str(order.reverses),
-        "is_final": order.is_final,
-        "is_linked": order.is_linked,
-        "timeout_seconds": None if timeout is None else int(timeout.total_seconds()),
-        "effective_at": at and at.isoformat(),
-        **({"amount": order.amount} if order.amount is not None else {}),
-        **({"metadata": dict(order.metadata)} if order.metadata is not None else {}),
-    }
-
-
-def _of_transfer(transfer: Transfer) -> dict[str, Any]:
-    debit, credit, payment = transfer.debit, transfer.credit, transfer.transaction_id
-    return {
-        "kind": transfer.kind,
-        "debit": debit.type,
-        "debit_merchant": debit.merchant_id and str(debit.merchant_id),
-        "credit": credit.type,
-        "credit_merchant": credit.merchant_id and str(credit.merchant_id),
-        "amount": transfer.money.amount,
-        "currency": transfer.money.currency,
-        "mode": debit.mode,
-        "object_id": transfer.object_id,
-        "transaction_id": payment and str(payment),
-        "balancing": transfer.balancing,
-        "metadata": transfer.metadata and dict(transfer.metadata),
-    }
 
 
 def _result(row: dict[str, Any]) -> Result:

@@ -10,6 +10,19 @@ from paynexus.db import Connection, Database
 REPORTED_ROWS_LIMIT = 100
 """Violations of one rule that are reported in full."""
 
+RULE_SECONDS_LIMIT = 300
+"""A rule reads the whole books: it may take longer than a payment's statement may."""
+
+# Rules that group all entries do it in memory; nothing else runs in this session.
+SQL_PREPARE = f"""
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL statement_timeout = '{RULE_SECONDS_LIMIT}s';
+SET LOCAL work_mem = '64MB'
+"""
+# Materialized: with a limit in sight, the planner would look up millions of entries one by one.
+SQL_BREACHES = """
+WITH breaches AS MATERIALIZED (SELECT * FROM audit.{}) SELECT * FROM breaches LIMIT {}
+"""
 SQL_RULES = "SELECT viewname FROM pg_views WHERE schemaname = 'audit' ORDER BY viewname"
 
 
@@ -27,7 +40,7 @@ def violations(database: Database) -> list[Violation]:
     All rules see one snapshot, so that a payment in mid-flight can't look like a breach.
     """
     with database.transaction() as tx:
-        tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        tx.execute(SQL_PREPARE)
         return [found for rule in rules(tx) for found in _breaches(tx, rule)]
 
 
@@ -37,7 +50,7 @@ def rules(connection: Connection) -> list[str]:
 
 
 def _breaches(tx: Connection, rule: str) -> list[Violation]:
-    query = sql.SQL("SELECT * FROM audit.{} LIMIT {}")
+    query = sql.SQL(SQL_BREACHES)
     with tx.cursor(row_factory=dict_row) as cursor:
         cursor.execute(query.format(sql.Identifier(rule), REPORTED_ROWS_LIMIT))
         return [

@@ -17,10 +17,12 @@ GIVEN = os.environ.get("PAYNEXUS_E2E_STATE_DIR")  # noqa: TID251 - the tests' ed
 LAST = "test_crashes.py"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Crashes come last: whoever follows one pays for every cold start again.
 
-    Among several workers one alone has the stack, while the others run all other tests.
+    Among several workers one alone has the stack, while the others run all other tests. First,
+    because xdist reads the groups in this very hook.
     """
     items.sort(
         key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent

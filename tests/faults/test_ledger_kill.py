@@ -27,6 +27,8 @@ from paynexus.money import Money
 from tests.conftest import MIGRATIONS
 from tools.local_stack import postgres
 
+pytestmark = pytest.mark.proof
+
 KILLS = 20
 WRITERS = 8
 ALIVE_SECONDS = 0.4

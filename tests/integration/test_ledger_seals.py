@@ -23,6 +23,8 @@ from tests.integration.sealing import (
     signer,
 )
 
+pytestmark = pytest.mark.proof
+
 DAY = dt.timedelta(days=1)
 RECORDED = dt.datetime(2026, 7, 1, microsecond=120_000, tzinfo=dt.UTC)
 EFFECTIVE = dt.datetime(2026, 6, 30, 21, 59, 59, 999_999, tzinfo=dt.UTC)

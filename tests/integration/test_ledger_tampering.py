@@ -32,6 +32,8 @@ from tests.integration.sealing import (
 from tools.local_stack import postgres
 from tools.verify_ledger import check, export, keys
 
+pytestmark = pytest.mark.proof
+
 SEAL = "entry_differs_from_its_seal"
 TABLES = (
     "accounts",

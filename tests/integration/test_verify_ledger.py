@@ -19,6 +19,8 @@ from tools.local_stack import postgres
 from tools.verify_ledger import __main__ as command
 from tools.verify_ledger import check, export, keys
 
+pytestmark = pytest.mark.proof
+
 type Run = Callable[..., int]
 
 

@@ -18,6 +18,8 @@ from paynexus.ledger.model import Entry, Order, Transfer, TransferKind
 from paynexus.ledger.reading import Line, Period, Statement, Sums
 from paynexus.money import Money
 
+pytestmark = pytest.mark.proof
+
 MICROSECOND = dt.timedelta(microseconds=1)
 FAR = "infinity"
 OPEN = dt.datetime(2199, 1, 1, tzinfo=dt.UTC)

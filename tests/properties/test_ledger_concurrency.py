@@ -23,6 +23,8 @@ from tests.properties.ledger_author import HOUR
 from tests.properties.ledger_bridge import NAMES, Books, empty_accounts, require_same_state
 from tests.properties.ledger_oracle import Ledger, Order
 
+pytestmark = pytest.mark.proof
+
 RUNS = 400
 CLIENTS = 4
 CALLS = 6

@@ -31,6 +31,8 @@ from tests.properties.ledger_bridge import (
 )
 from tests.properties.ledger_oracle import MAX_PARTS, Ledger, Order
 
+pytestmark = pytest.mark.proof
+
 SEQUENCES = 5_000
 SEEDS = 5
 """The sequences are drawn in so many tests, so that several processes share them."""

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.proof
+
 ROOT = Path(__file__).parents[2]
 NAMES = {
     "complete payments / TPC-B",

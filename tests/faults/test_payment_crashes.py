@@ -30,6 +30,8 @@ from tests.faults.cuts import CutDatabase, CutGateway, DeadLine, Killed, Knife, 
 from tests.flow import Flow
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.proof
+
 PATIENCE_SECONDS = 30
 RESUMABLE = dt.timedelta(seconds=31)
 SWEPT = dt.timedelta(minutes=2)

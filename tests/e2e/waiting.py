@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 300
 PAUSE_SECONDS = 0.1
 
 

@@ -32,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("stack"))
 
 
+@pytest.fixture(autouse=True)
+def one_worker_alone_has_the_stack(request: pytest.FixtureRequest) -> None:
+    """A group that went lost would start a stack for each worker, and nobody would notice."""
+    is_alone = not hasattr(request.config, "workerinput")
+    assert is_alone or request.node.nodeid.endswith("@stack")
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of this run alone, or the one that PAYNEXUS_E2E_STATE_DIR names."""

@@ -28,6 +28,7 @@ PROOFS = (
     "tests/properties/test_ledger_machine.py",
     "tests/properties/test_ledger_concurrency.py",
     "tests/integration/test_ledger_accounts.py",
+    "tests/integration/test_ledger_together.py",
 )
 
 
@@ -146,6 +147,32 @@ MUTANTS = (
         "legs are locked debit first",
         "is_debit BOOLEAN := t.debit_account_id < t.credit_account_id;",
         "is_debit BOOLEAN := TRUE;",
+    ),
+    Mutant(
+        "of many orders, one that failed before is booked",
+        "AND NOT EXISTS (SELECT FROM failed_transfers WHERE id = ANY(array_agg(o.id))),",
+        ",",
+    ),
+    Mutant(
+        "of many orders, a hold whose time is up is posted",
+        "AND coalesce(p.hold_expires_at > clock_timestamp(), TRUE)",
+        "AND TRUE",
+    ),
+    Mutant(
+        "of many orders, one is booked on a closed account",
+        "AND slot = leg.slot AND NOT closed\n        RETURNING",
+        "AND slot = leg.slot\n        RETURNING",
+    ),
+    Mutant(
+        "of many orders, one spends more than its account has",
+        "= coalesce(o.debit_merchant, nil)\n"
+        "            AND NOT a.debits_must_not_exceed_credits LIMIT 1",
+        "= coalesce(o.debit_merchant, nil) LIMIT 1",
+    ),
+    Mutant(
+        "of many orders, each has the balances after the last",
+        "ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING",
+        "ROWS BETWEEN UNBOUNDED FOLLOWING AND UNBOUNDED FOLLOWING",
     ),
 )
 

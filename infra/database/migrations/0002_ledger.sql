@@ -142,7 +142,9 @@ CREATE TABLE failed_transfers (
 -- is that of recorded time: a month is a range of numbers, and so is "as known at".
 CREATE FUNCTION ledger_entry_id_at(p_at TIMESTAMPTZ) RETURNS BIGINT
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT (extract(epoch FROM p_at) * 1000000)::BIGINT << 10
+    -- In UTC: only of a time without a zone is this immutable by itself, and thus has its place
+    -- in the statement instead of being called.
+    SELECT (extract(epoch FROM p_at AT TIME ZONE 'UTC') * 1000000)::BIGINT << 10
 $$;
 COMMENT ON FUNCTION ledger_entry_id_at IS 'The least number of an entry recorded at this time.';
 
@@ -153,6 +155,13 @@ $$;
 COMMENT ON FUNCTION ledger_entry_time IS 'When the entry of this number was recorded.';
 
 CREATE SEQUENCE ledger_entry_numbers;
+
+CREATE FUNCTION ledger_entry_number(p_at TIMESTAMPTZ, p_slot SMALLINT) RETURNS BIGINT
+LANGUAGE sql VOLATILE STRICT AS $$
+    -- Many may book on one account in the same microsecond, but each in a slot of its own.
+    SELECT ledger_entry_id_at(p_at) + (p_slot << 4) + (nextval('ledger_entry_numbers') & 15)
+$$;
+COMMENT ON FUNCTION ledger_entry_number IS 'A number for an entry recorded at this time.';
 
 CREATE TABLE ledger_entries (
     id BIGINT NOT NULL,
@@ -174,7 +183,8 @@ CREATE INDEX dated_entries ON ledger_entries (account_id, effective_at)
 INCLUDE (id, type, delta, released) WHERE effective_at <> created_at;
 
 COMMENT ON COLUMN ledger_entries.id IS
-    'Microseconds since 1970 of created_at, times 1024, plus ten bits that tell entries apart.';
+    'Microseconds since 1970 of created_at, times 1024, plus ten bits that tell entries apart: '
+    'six of the slot, four of a sequence.';
 COMMENT ON COLUMN ledger_entries.delta IS 'Debit-positive minor units.';
 COMMENT ON COLUMN ledger_entries.released IS
     'Debit-positive minor units that left the pending balance when this was posted.';
@@ -194,20 +204,14 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 -- statement: one pass over the new rows instead of a deferred look-up for each.
 CREATE FUNCTION refuse_unbalanced_entries() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
-DECLARE
-    legs RECORD;
 BEGIN
-    FOR legs IN
-        SELECT transfer_id, currency, sum(delta) AS total FROM new_entries
-        GROUP BY transfer_id, currency
-    LOOP
-        IF legs.total <> 0 THEN
-            RAISE EXCEPTION 'the entries of a transfer must sum to zero per currency'
-                USING ERRCODE = 'PN021';
-        ELSIF NOT EXISTS (SELECT FROM transfers WHERE id = legs.transfer_id) THEN
-            RAISE EXCEPTION 'an entry belongs to a transfer' USING ERRCODE = 'PN022';
-        END IF;
-    END LOOP;
+    IF EXISTS (
+        SELECT FROM new_entries AS e GROUP BY transfer_id, currency
+        HAVING sum(delta) <> 0 OR NOT EXISTS (SELECT FROM transfers WHERE id = e.transfer_id)
+    ) THEN
+        RAISE EXCEPTION 'the entries of a transfer that exists must sum to zero per currency'
+            USING ERRCODE = 'PN021';
+    END IF;
     RETURN NULL;
 END
 $$;

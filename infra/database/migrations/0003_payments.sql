@@ -181,8 +181,9 @@ FOR EACH ROW EXECUTE FUNCTION guard_refund();
 
 -- One key, one effect. The row is claimed in the transaction that creates the object it
 -- stands for; the answer is stored in the transaction that decides it.
-CREATE DOMAIN printable_key AS TEXT
-CONSTRAINT key_is_printable_ascii CHECK (VALUE ~ '^[\x20-\x7e]{1,255}$');
+-- The length by itself: a counted repetition costs ten times as much.
+CREATE DOMAIN printable_key AS TEXT CONSTRAINT key_is_printable_ascii
+CHECK (octet_length(VALUE) BETWEEN 1 AND 255 AND VALUE !~ '[^\x20-\x7e]');
 CREATE TABLE idempotency_keys (
     merchant_id UUID NOT NULL,
     mode TEXT NOT NULL,

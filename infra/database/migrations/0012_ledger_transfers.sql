@@ -55,7 +55,6 @@ DECLARE
     net BIGINT;
     debit_after BIGINT;
     credit_after BIGINT;
-    number BIGINT;
     type_of_both entry_type := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
         ELSE 'pending' END;
     moved BIGINT := CASE WHEN p_posted <> 0 THEN p_posted ELSE p_pending END;
@@ -105,16 +104,15 @@ BEGIN
         PERFORM ledger_unmove(t, FALSE, p_pending, p_posted);
         RETURN 'id_is_known';
     END IF;
-    number := ledger_entry_id_at(t.created_at);
     INSERT INTO ledger_entries (
         id, transaction_id, account_id, delta, balance_after, type, created_at, transfer_id,
         currency, slot, released, effective_at
     ) VALUES (
-        number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.debit_account_id,
+        ledger_entry_number(t.created_at, t.debit_slot), t.transaction_id, t.debit_account_id,
         moved, debit_after, type_of_both, t.created_at, t.id,
         t.currency, t.debit_slot, released, t.effective_at
     ), (
-        number + (nextval('ledger_entry_numbers') & 1023), t.transaction_id, t.credit_account_id,
+        ledger_entry_number(t.created_at, t.credit_slot), t.transaction_id, t.credit_account_id,
         -moved, credit_after, type_of_both, t.created_at, t.id,
         t.currency, t.credit_slot, -released, t.effective_at
     );
@@ -632,11 +630,17 @@ RETURNS SETOF ledger_result
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     total CONSTANT INTEGER := cardinality(p_orders);
+    together transfers [];
     first INTEGER := 1;
     last INTEGER;
     answers ledger_result [];
 BEGIN
     IF total > 1 THEN
+        together := ledger_together(p_orders);
+        IF together IS NOT NULL THEN
+            RETURN QUERY SELECT * FROM ledger_together_results(together, p_balances);
+            RETURN;
+        END IF;
         PERFORM ledger_lock(p_orders);
     END IF;
     WHILE first <= total LOOP
@@ -690,6 +694,9 @@ CREATE FUNCTION ledger_book(p_orders ledger_order []) RETURNS VOID
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     IF cardinality(p_orders) > 1 THEN
+        IF ledger_together(p_orders) IS NOT NULL THEN
+            RETURN;
+        END IF;
         PERFORM ledger_lock(p_orders);
     END IF;
     FOR n IN 1..cardinality(p_orders) LOOP

@@ -927,17 +927,18 @@ CREATE OR REPLACE FUNCTION public.guard_transfer()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
-DECLARE
-    is_resolution CONSTANT BOOLEAN := NEW.state >= 'post';
 BEGIN
-    IF NEW.debit_account_id = NEW.credit_account_id THEN
+    -- One expression for all that is in order: each costs anew in every transaction.
+    IF NEW.debit_account_id <> NEW.credit_account_id
+        AND (NEW.pending_id IS NOT NULL) = (NEW.state >= 'post')
+        AND (NEW.part IS NOT NULL) = (NEW.state >= 'post')
+        AND (NEW.released > 0) = (NEW.state >= 'post') THEN
+        RETURN NEW;
+    ELSIF NEW.debit_account_id = NEW.credit_account_id THEN
         RAISE EXCEPTION 'a transfer moves between two accounts' USING ERRCODE = 'PN035';
-    ELSIF (NEW.pending_id IS NOT NULL) <> is_resolution OR (NEW.part IS NOT NULL) <> is_resolution
-        OR (NEW.released > 0) <> is_resolution THEN
-        RAISE EXCEPTION 'a resolution, and nothing else, releases a part of a pending transfer'
-            USING ERRCODE = 'PN021';
     END IF;
-    RETURN NEW;
+    RAISE EXCEPTION 'a resolution, and nothing else, releases a part of a pending transfer'
+        USING ERRCODE = 'PN021';
 END
 $function$
 ;
@@ -1090,12 +1091,14 @@ DECLARE
     debit accounts;
     credit accounts;
 BEGIN
-    IF p_order.amount IS NULL OR p_order.amount <= 0 THEN
-        RETURN ledger_refuse(p_order.id, 'amount_must_be_positive');
-    ELSIF p_order.timeout_seconds IS NOT NULL AND p_order.state <> 'pending' THEN
-        RETURN ledger_refuse(p_order.id, 'timeout_reserved_for_pending_transfer');
-    ELSIF p_order.timeout_seconds <= 0 THEN
-        RETURN ledger_refuse(p_order.id, 'timeout_must_be_positive');
+    IF coalesce(p_order.amount, 0) <= 0 OR p_order.timeout_seconds IS NOT NULL AND (
+        p_order.state <> 'pending' OR p_order.timeout_seconds <= 0
+    ) THEN
+        RETURN ledger_refuse(p_order.id, CASE
+            WHEN coalesce(p_order.amount, 0) <= 0 THEN 'amount_must_be_positive'
+            WHEN p_order.state <> 'pending' THEN 'timeout_reserved_for_pending_transfer'
+            ELSE 'timeout_must_be_positive'
+        END);
     END IF;
     -- Accounts are opened in the order of their names, whichever side they stand on: two
     -- first transfers in opposite directions would wait for each other for ever.
@@ -1114,8 +1117,9 @@ BEGIN
     RETURN ledger_book_between(
         ROW(
             p_order.id, p_order.state::transfer_state, NULL, NULL, p_order.state = 'single',
-            p_order.kind::transfer_kind,
-            NULL, NULL, NULL, NULL, p_order.amount, 0, p_order.currency, p_order.mode,
+            p_order.kind::transfer_kind, debit.id, credit.id,
+            -- Neighbouring connections have neighbouring numbers: they rarely meet in a slot.
+            pg_backend_pid() % debit.slots, pg_backend_pid() % credit.slots, p_order.amount, 0, p_order.currency, p_order.mode,
             coalesce(p_order.credit_merchant, p_order.debit_merchant), p_order.object_id,
             p_order.transaction_id, 1, NULL, NULL, p_order.metadata, p_order.effective_at, NULL
         )::transfers,
@@ -1156,11 +1160,6 @@ BEGIN
     IF p_debit.id = p_credit.id THEN
         RETURN ledger_refuse(wanted.id, 'accounts_must_be_different');
     END IF;
-    wanted.debit_account_id := p_debit.id;
-    wanted.credit_account_id := p_credit.id;
-    -- Neighbouring connections have neighbouring numbers: they rarely meet in a slot.
-    wanted.debit_slot := pg_backend_pid() % p_debit.slots;
-    wanted.credit_slot := pg_backend_pid() % p_credit.slots;
     IF p_debit.closed OR p_credit.closed OR p_debit.debits_must_not_exceed_credits
         OR p_credit.credits_must_not_exceed_debits OR p_order.balancing IS NOT NULL THEN
         answer := ledger_admit(wanted, p_order, p_debit, p_credit);
@@ -1169,11 +1168,12 @@ BEGIN
         END IF;
         wanted.amount := answer.amount;
     END IF;
-    IF wanted.state = 'pending' THEN
-        status := ledger_write(wanted, wanted.amount, 0, p_order.timeout_seconds);
-    ELSE
-        status := ledger_write(wanted, 0, wanted.amount, NULL);
-    END IF;
+    status := ledger_write(
+        wanted,
+        CASE WHEN wanted.state = 'pending' THEN wanted.amount ELSE 0 END,
+        CASE WHEN wanted.state = 'pending' THEN 0 ELSE wanted.amount END,
+        p_order.timeout_seconds
+    );
     IF status = 'id_is_known' THEN
         RETURN ledger_known(wanted, p_order);
     END IF;
@@ -1615,16 +1615,14 @@ $function$
 
 CREATE OR REPLACE FUNCTION public.ledger_order_one(p_order ledger_order)
  RETURNS ledger_result
- LANGUAGE plpgsql
+ LANGUAGE sql
 AS $function$
-BEGIN
-    RETURN CASE
+    SELECT CASE
         WHEN p_order.state IN ('single', 'pending') THEN ledger_begin(p_order)
         WHEN p_order.state IN ('post', 'void', 'expire') THEN ledger_resolve(p_order)
         WHEN p_order.state = 'reverse' THEN ledger_reverse(p_order)
         ELSE ledger_refuse(p_order.id, 'state_not_understood')
-    END;
-END
+    END
 $function$
 ;
 
@@ -1969,6 +1967,8 @@ BEGIN
     SELECT * INTO credit FROM accounts WHERE id = t.debit_account_id;
     t.debit_account_id := debit.id;
     t.credit_account_id := credit.id;
+    t.debit_slot := pg_backend_pid() % debit.slots;
+    t.credit_slot := pg_backend_pid() % credit.slots;
     t.id := p_order.id;
     t.reverses := p_order.reverses;
     t.state := 'single';
@@ -2460,9 +2460,6 @@ DECLARE
     t transfers := p_transfer;
     is_release CONSTANT BOOLEAN := t.state IN ('void', 'expire');
     is_debit BOOLEAN := t.debit_account_id < t.credit_account_id;
-    account UUID;
-    slot_number SMALLINT;
-    net BIGINT;
     debit_after BIGINT;
     credit_after BIGINT;
     type_of_both entry_type := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
@@ -2471,8 +2468,6 @@ DECLARE
     released BIGINT := CASE WHEN p_posted <> 0 THEN -p_pending ELSE 0 END;
 BEGIN
     FOR leg IN 1..2 LOOP
-        account := CASE WHEN is_debit THEN t.debit_account_id ELSE t.credit_account_id END;
-        slot_number := CASE WHEN is_debit THEN t.debit_slot ELSE t.credit_slot END;
         UPDATE account_balances SET
             debits_pending = debits_pending + CASE WHEN is_debit THEN p_pending ELSE 0 END,
             debits_posted = debits_posted + CASE WHEN is_debit THEN p_posted ELSE 0 END,
@@ -2480,9 +2475,17 @@ BEGIN
             credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END,
             room = room + CASE WHEN is_debit = limits_debits THEN -p_pending - p_posted
                 ELSE p_posted END
-        WHERE account_id = account AND slot = slot_number AND (NOT closed OR is_release)
-        RETURNING CASE WHEN p_posted <> 0 THEN debits_posted - credits_posted
-            ELSE debits_pending - credits_pending END INTO net;
+        WHERE account_id = CASE WHEN is_debit THEN t.debit_account_id ELSE t.credit_account_id END
+            AND slot = CASE WHEN is_debit THEN t.debit_slot ELSE t.credit_slot END
+            AND (NOT closed OR is_release)
+        RETURNING
+            CASE WHEN NOT is_debit THEN debit_after
+                WHEN p_posted <> 0 THEN debits_posted - credits_posted
+                ELSE debits_pending - credits_pending END,
+            CASE WHEN is_debit THEN credit_after
+                WHEN p_posted <> 0 THEN debits_posted - credits_posted
+                ELSE debits_pending - credits_pending END
+        INTO debit_after, credit_after;
         IF NOT FOUND THEN
             IF leg = 2 THEN
                 PERFORM ledger_unmove(t, NOT is_debit, p_pending, p_posted);
@@ -2493,11 +2496,6 @@ BEGIN
                 WHERE account_id = t.debit_account_id AND slot = t.debit_slot AND closed
             );
             RETURN CASE WHEN is_debit THEN 'debit' ELSE 'credit' END || '_account_already_closed';
-        END IF;
-        IF is_debit THEN
-            debit_after := net;
-        ELSE
-            credit_after := net;
         END IF;
         is_debit := NOT is_debit;
     END LOOP;

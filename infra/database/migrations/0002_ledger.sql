@@ -104,17 +104,18 @@ COMMENT ON COLUMN transfers.released IS
 
 CREATE FUNCTION guard_transfer() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
-DECLARE
-    is_resolution CONSTANT BOOLEAN := NEW.state >= 'post';
 BEGIN
-    IF NEW.debit_account_id = NEW.credit_account_id THEN
+    -- One expression for all that is in order: each costs anew in every transaction.
+    IF NEW.debit_account_id <> NEW.credit_account_id
+        AND (NEW.pending_id IS NOT NULL) = (NEW.state >= 'post')
+        AND (NEW.part IS NOT NULL) = (NEW.state >= 'post')
+        AND (NEW.released > 0) = (NEW.state >= 'post') THEN
+        RETURN NEW;
+    ELSIF NEW.debit_account_id = NEW.credit_account_id THEN
         RAISE EXCEPTION 'a transfer moves between two accounts' USING ERRCODE = 'PN035';
-    ELSIF (NEW.pending_id IS NOT NULL) <> is_resolution OR (NEW.part IS NOT NULL) <> is_resolution
-        OR (NEW.released > 0) <> is_resolution THEN
-        RAISE EXCEPTION 'a resolution, and nothing else, releases a part of a pending transfer'
-            USING ERRCODE = 'PN021';
     END IF;
-    RETURN NEW;
+    RAISE EXCEPTION 'a resolution, and nothing else, releases a part of a pending transfer'
+        USING ERRCODE = 'PN021';
 END
 $$;
 CREATE TRIGGER transfer_is_well_formed BEFORE INSERT ON transfers

@@ -50,9 +50,6 @@ DECLARE
     t transfers := p_transfer;
     is_release CONSTANT BOOLEAN := t.state IN ('void', 'expire');
     is_debit BOOLEAN := t.debit_account_id < t.credit_account_id;
-    account UUID;
-    slot_number SMALLINT;
-    net BIGINT;
     debit_after BIGINT;
     credit_after BIGINT;
     type_of_both entry_type := CASE WHEN p_posted <> 0 THEN 'posted' WHEN is_release THEN 'voided'
@@ -61,8 +58,6 @@ DECLARE
     released BIGINT := CASE WHEN p_posted <> 0 THEN -p_pending ELSE 0 END;
 BEGIN
     FOR leg IN 1..2 LOOP
-        account := CASE WHEN is_debit THEN t.debit_account_id ELSE t.credit_account_id END;
-        slot_number := CASE WHEN is_debit THEN t.debit_slot ELSE t.credit_slot END;
         UPDATE account_balances SET
             debits_pending = debits_pending + CASE WHEN is_debit THEN p_pending ELSE 0 END,
             debits_posted = debits_posted + CASE WHEN is_debit THEN p_posted ELSE 0 END,
@@ -70,9 +65,17 @@ BEGIN
             credits_posted = credits_posted + CASE WHEN is_debit THEN 0 ELSE p_posted END,
             room = room + CASE WHEN is_debit = limits_debits THEN -p_pending - p_posted
                 ELSE p_posted END
-        WHERE account_id = account AND slot = slot_number AND (NOT closed OR is_release)
-        RETURNING CASE WHEN p_posted <> 0 THEN debits_posted - credits_posted
-            ELSE debits_pending - credits_pending END INTO net;
+        WHERE account_id = CASE WHEN is_debit THEN t.debit_account_id ELSE t.credit_account_id END
+            AND slot = CASE WHEN is_debit THEN t.debit_slot ELSE t.credit_slot END
+            AND (NOT closed OR is_release)
+        RETURNING
+            CASE WHEN NOT is_debit THEN debit_after
+                WHEN p_posted <> 0 THEN debits_posted - credits_posted
+                ELSE debits_pending - credits_pending END,
+            CASE WHEN is_debit THEN credit_after
+                WHEN p_posted <> 0 THEN debits_posted - credits_posted
+                ELSE debits_pending - credits_pending END
+        INTO debit_after, credit_after;
         IF NOT FOUND THEN
             IF leg = 2 THEN
                 PERFORM ledger_unmove(t, NOT is_debit, p_pending, p_posted);
@@ -83,11 +86,6 @@ BEGIN
                 WHERE account_id = t.debit_account_id AND slot = t.debit_slot AND closed
             );
             RETURN CASE WHEN is_debit THEN 'debit' ELSE 'credit' END || '_account_already_closed';
-        END IF;
-        IF is_debit THEN
-            debit_after := net;
-        ELSE
-            credit_after := net;
         END IF;
         is_debit := NOT is_debit;
     END LOOP;
@@ -218,11 +216,6 @@ BEGIN
     IF p_debit.id = p_credit.id THEN
         RETURN ledger_refuse(wanted.id, 'accounts_must_be_different');
     END IF;
-    wanted.debit_account_id := p_debit.id;
-    wanted.credit_account_id := p_credit.id;
-    -- Neighbouring connections have neighbouring numbers: they rarely meet in a slot.
-    wanted.debit_slot := pg_backend_pid() % p_debit.slots;
-    wanted.credit_slot := pg_backend_pid() % p_credit.slots;
     IF p_debit.closed OR p_credit.closed OR p_debit.debits_must_not_exceed_credits
         OR p_credit.credits_must_not_exceed_debits OR p_order.balancing IS NOT NULL THEN
         answer := ledger_admit(wanted, p_order, p_debit, p_credit);
@@ -231,11 +224,12 @@ BEGIN
         END IF;
         wanted.amount := answer.amount;
     END IF;
-    IF wanted.state = 'pending' THEN
-        status := ledger_write(wanted, wanted.amount, 0, p_order.timeout_seconds);
-    ELSE
-        status := ledger_write(wanted, 0, wanted.amount, NULL);
-    END IF;
+    status := ledger_write(
+        wanted,
+        CASE WHEN wanted.state = 'pending' THEN wanted.amount ELSE 0 END,
+        CASE WHEN wanted.state = 'pending' THEN 0 ELSE wanted.amount END,
+        p_order.timeout_seconds
+    );
     IF status = 'id_is_known' THEN
         RETURN ledger_known(wanted, p_order);
     END IF;
@@ -293,12 +287,14 @@ DECLARE
     debit accounts;
     credit accounts;
 BEGIN
-    IF p_order.amount IS NULL OR p_order.amount <= 0 THEN
-        RETURN ledger_refuse(p_order.id, 'amount_must_be_positive');
-    ELSIF p_order.timeout_seconds IS NOT NULL AND p_order.state <> 'pending' THEN
-        RETURN ledger_refuse(p_order.id, 'timeout_reserved_for_pending_transfer');
-    ELSIF p_order.timeout_seconds <= 0 THEN
-        RETURN ledger_refuse(p_order.id, 'timeout_must_be_positive');
+    IF coalesce(p_order.amount, 0) <= 0 OR p_order.timeout_seconds IS NOT NULL AND (
+        p_order.state <> 'pending' OR p_order.timeout_seconds <= 0
+    ) THEN
+        RETURN ledger_refuse(p_order.id, CASE
+            WHEN coalesce(p_order.amount, 0) <= 0 THEN 'amount_must_be_positive'
+            WHEN p_order.state <> 'pending' THEN 'timeout_reserved_for_pending_transfer'
+            ELSE 'timeout_must_be_positive'
+        END);
     END IF;
     -- Accounts are opened in the order of their names, whichever side they stand on: two
     -- first transfers in opposite directions would wait for each other for ever.
@@ -317,8 +313,9 @@ BEGIN
     RETURN ledger_book_between(
         ROW(
             p_order.id, p_order.state::transfer_state, NULL, NULL, p_order.state = 'single',
-            p_order.kind::transfer_kind,
-            NULL, NULL, NULL, NULL, p_order.amount, 0, p_order.currency, p_order.mode,
+            p_order.kind::transfer_kind, debit.id, credit.id,
+            -- Neighbouring connections have neighbouring numbers: they rarely meet in a slot.
+            pg_backend_pid() % debit.slots, pg_backend_pid() % credit.slots, p_order.amount, 0, p_order.currency, p_order.mode,
             coalesce(p_order.credit_merchant, p_order.debit_merchant), p_order.object_id,
             p_order.transaction_id, 1, NULL, NULL, p_order.metadata, p_order.effective_at, NULL
         )::transfers,
@@ -476,6 +473,8 @@ BEGIN
     SELECT * INTO credit FROM accounts WHERE id = t.debit_account_id;
     t.debit_account_id := debit.id;
     t.credit_account_id := credit.id;
+    t.debit_slot := pg_backend_pid() % debit.slots;
+    t.credit_slot := pg_backend_pid() % credit.slots;
     t.id := p_order.id;
     t.reverses := p_order.reverses;
     t.state := 'single';
@@ -503,15 +502,13 @@ COMMENT ON FUNCTION ledger_reverse IS
     'Moves back what a transfer had moved, whole and once, by a new transfer that names it.';
 
 CREATE FUNCTION ledger_order_one(p_order ledger_order) RETURNS ledger_result
-LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN CASE
+LANGUAGE sql VOLATILE AS $$
+    SELECT CASE
         WHEN p_order.state IN ('single', 'pending') THEN ledger_begin(p_order)
         WHEN p_order.state IN ('post', 'void', 'expire') THEN ledger_resolve(p_order)
         WHEN p_order.state = 'reverse' THEN ledger_reverse(p_order)
         ELSE ledger_refuse(p_order.id, 'state_not_understood')
-    END;
-END
+    END
 $$;
 
 -- Batches.

@@ -13,7 +13,7 @@ import pytest
 from paynexus import errors, ids
 from paynexus.db import Database
 from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger import audit, store
+from paynexus.ledger import audit, reading, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Balance, Transfer, TransferKind
 from paynexus.money import EXPONENTS, Money
@@ -35,8 +35,8 @@ def payment(merchant: MerchantId, amount: int = 1000) -> Transfer:
 
 def balance(database: Database, merchant: MerchantId) -> Balance:
     """The merchant's balance in EUR."""
-    (found,) = store.balances(database.connection(), merchant, "test")
-    return found
+    (found,) = reading.balances(database.connection(), merchant, "test")
+    return found.balance
 
 
 def new_transfer_id() -> TransferId:

@@ -125,10 +125,15 @@ def test_no_time_at_all_is_a_time_out_that_the_ledger_refuses() -> None:
 
 
 def test_an_orders_own_metadata_comes_before_its_transfers() -> None:
-    """A resolution may carry its own; a transfer's are its own already."""
+    """A resolution may carry its own; and to say that there is nothing is to say something."""
     part = replace(Order.void(OTHER, id=TRANSFER.id), metadata={"by": "hand"})
+    single = replace(Order.single(TRANSFER), metadata={"by": "hand"})
 
-    assert row_of(part)[-1] == '{"by": "hand"}'
+    assert row_of(part)[-1] == row_of(single)[-1] == '{"by": "hand"}'
+    assert row_of(replace(single, metadata={}))[-1] == "{}"
+    assert (
+        row_of(replace(single, transfer=replace(TRANSFER, metadata=None)))[-1] == '{"by": "hand"}'
+    )
 
 
 @pytest.mark.parametrize(

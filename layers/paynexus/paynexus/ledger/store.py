@@ -13,6 +13,7 @@ from paynexus.ledger.results import Net, Result, status_of
 from paynexus.ledger.rows import ORDERS, row_of
 
 SQL_TRANSFERS = f"SELECT t.* FROM ledger_transfers({ORDERS}, %s) AS t"  # noqa: S608 - a constant
+SQL_EXPIRE = "SELECT ledger_expire(%s)"
 
 
 def transfers(
@@ -95,8 +96,8 @@ def reverse(
 
 def expire(tx: Connection, *, limit: int) -> int:
     """Pending transfers whose time is up are void, the oldest first; how many."""
-    row = tx.execute("SELECT ledger_expire(%s)", (limit,)).fetchone()
-    return row[0] if row else 0
+    [(expired,)] = tx.execute(SQL_EXPIRE, (limit,))
+    return int(expired)
 
 
 def _one(tx: Connection, order: Order) -> Result:

@@ -1,7 +1,7 @@
-"""Balances, holds and entries as merchants are told them: all of theirs, and nothing else."""
+"""Balances, holds, entries, statements as merchants are told them: theirs, and nothing else."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -12,7 +12,7 @@ from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Balance, Entry, Order, Transfer, TransferKind
-from paynexus.ledger.reading import Hold, Owed
+from paynexus.ledger.reading import Hold, Owed, Period, Sums
 from paynexus.money import Money
 
 HOUR = dt.timedelta(hours=1)
@@ -166,3 +166,42 @@ def test_entries_are_told_from_either_end(desk: Desk, other: Desk) -> None:
     assert page() == [newest]
     assert page(before=newest.id) == page(after=oldest.id) == [middle]
     assert page(after=newest.id) == []
+
+
+def test_a_statement_tells_the_same_entries_in_the_order_in_which_they_count(
+    desk: Desk, now: dt.datetime
+) -> None:
+    """Of a period, page by page; what began before it is in the opening balance."""
+    connection = desk.database.connection()
+    first, last, hold = desk.incoming(100), desk.outgoing(30), desk.incoming(5)
+    desk.book(
+        Order.single(last, effective_at=now - HOUR),
+        Order.single(first, effective_at=now - 3 * HOUR),
+        Order.pending(hold, effective_at=now - 2 * HOUR),
+        Order.single(desk.incoming(7), effective_at=now - 9 * HOUR),
+        Order.single(desk.incoming(2), effective_at=now),
+    )
+    [(account,)] = connection.execute(
+        "SELECT id FROM accounts WHERE merchant_id = %s", (desk.merchant,)
+    )
+    period = Period(now - 3 * HOUR, now, now + 24 * HOUR)
+
+    told = reading.statement(connection, account, period, limit=9)
+
+    assert (told.opening, told.closing) == (Sums(7, 0), Sums(77, 5))
+    assert [(one.transfer_id, one.effective_at, one.change, one.balance) for one in told.lines] == [
+        (first.id, now - 3 * HOUR, Sums(100, 0), Sums(107, 0)),
+        (hold.id, now - 2 * HOUR, Sums(0, 5), Sums(107, 5)),
+        (last.id, now - HOUR, Sums(-30, 0), Sums(77, 5)),
+    ]
+    entries = reading.entries(connection, desk.merchant, "test", limit=9)
+    assert {
+        (one.id, one.transfer_id, one.kind, one.type, one.object_id, one.created_at)
+        for one in told.lines
+    } == {
+        (one.id, one.transfer_id, one.kind, one.type, one.object_id, one.created_at)
+        for one in entries
+        if one.transfer_id in {first.id, hold.id, last.id}
+    }
+    page = reading.statement(connection, account, period, limit=1, after=told.lines[0])
+    assert page == replace(told, lines=told.lines[1:2])

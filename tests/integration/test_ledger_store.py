@@ -78,12 +78,22 @@ def test_a_post_is_final_unless_told_otherwise(database: Database, merchant: Mer
     assert booked(database, part)[:4] == ("post", 400, 1000, True)
 
 
-def test_results_carry_balances_only_when_they_are_asked_for(
+def test_a_batch_tells_balances_and_a_single_call_does_without(
     database: Database, merchant: MerchantId
 ) -> None:
-    """A single call does without: it is the quick one."""
+    """It is the quick one; so is a batch that declines them. Debits less credits."""
+    orders = [Order.single(payment(merchant, 100)), Order.pending(payment(merchant, 7))]
     with database.transaction() as tx:
+        told = store.transfers(tx, orders)
+        untold = store.transfers(tx, orders, with_balances=False)
         result = store.post(tx, payment(merchant))
+
+    assert [(one.debit, one.credit) for one in untold] == [(None, None)] * 2
+    assert [
+        ((one.debit.posted, one.debit.pending), (one.credit.posted, one.credit.pending))
+        for one in told
+        if one.debit and one.credit
+    ] == [((100, 0), (-100, 0)), ((100, 7), (-100, -7))]
 
     assert (result.status, result.amount, result.debit, result.credit) == (
         Status.CREATED,

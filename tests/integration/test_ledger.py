@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from paynexus import errors, ids
 from paynexus.db import Database
 from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger import audit, store
+from paynexus.ledger import audit, reading, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Balance, Transfer, TransferKind
 from paynexus.money import EXPONENTS, Money
@@ -35,8 +36,8 @@ def payment(merchant: MerchantId, amount: int = 1000) -> Transfer:
 
 def balance(database: Database, merchant: MerchantId) -> Balance:
     """The merchant's balance in EUR."""
-    (found,) = store.balances(database.connection(), merchant, "test")
-    return found
+    (found,) = reading.balances(database.connection(), merchant, "test")
+    return found.balance
 
 
 def new_transfer_id() -> TransferId:
@@ -260,3 +261,28 @@ def test_audit_names_what_was_tampered_with(
     assert found >= {"balance_differs_from_its_entries", "debits_differ_from_credits"}
 
     database.connection().execute(change, (-1,))
+
+
+def test_audit_reports_every_row_that_breaks_a_rule_up_to_a_limit(
+    database: Database, merchant: MerchantId, now: dt.datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As text, for a log; a thousand rows of one rule would say no more than the first."""
+    with database.transaction() as tx:
+        store.post(tx, payment(merchant), at=now)
+    connection = database.connection()
+    change = "UPDATE account_balances SET debits_posted = debits_posted + %s WHERE slot = 0"
+    connection.execute(change, (1,))
+
+    whole = audit.violations(database)
+    monkeypatch.setattr(audit, "REPORTED_ROWS_LIMIT", 1)
+    limited = audit.violations(database)
+
+    broken = Counter(one.rule for one in whole)
+    assert broken["balance_differs_from_its_entries"] > 1
+    assert Counter(one.rule for one in limited) == dict.fromkeys(broken, 1)
+    accounts = connection.execute("SELECT account_id::TEXT FROM account_balances WHERE slot = 0")
+    assert {
+        one.row["account_id"] for one in whole if one.rule == "balance_differs_from_its_entries"
+    } == {row[0] for row in accounts}
+
+    connection.execute(change, (-1,))

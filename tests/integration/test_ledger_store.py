@@ -1,6 +1,8 @@
 """The ledger's calls for one order each: what they say reaches the books."""
 
 import datetime as dt
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +12,7 @@ from paynexus.db import Database
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
-from paynexus.ledger.model import Transfer, TransferKind
+from paynexus.ledger.model import Order, Transfer, TransferKind
 from paynexus.ledger.results import Status
 from paynexus.money import Money
 
@@ -76,12 +78,22 @@ def test_a_post_is_final_unless_told_otherwise(database: Database, merchant: Mer
     assert booked(database, part)[:4] == ("post", 400, 1000, True)
 
 
-def test_results_carry_balances_only_when_they_are_asked_for(
+def test_a_batch_tells_balances_and_a_single_call_does_without(
     database: Database, merchant: MerchantId
 ) -> None:
-    """A single call does without: it is the quick one."""
+    """It is the quick one; so is a batch that declines them. Debits less credits."""
+    orders = [Order.single(payment(merchant, 100)), Order.pending(payment(merchant, 7))]
     with database.transaction() as tx:
+        told = store.transfers(tx, orders)
+        untold = store.transfers(tx, orders, with_balances=False)
         result = store.post(tx, payment(merchant))
+
+    assert [(one.debit, one.credit) for one in untold] == [(None, None)] * 2
+    assert [
+        ((one.debit.posted, one.debit.pending), (one.credit.posted, one.credit.pending))
+        for one in told
+        if one.debit and one.credit
+    ] == [((100, 0), (-100, 0)), ((100, 7), (-100, -7))]
 
     assert (result.status, result.amount, result.debit, result.credit) == (
         Status.CREATED,
@@ -89,6 +101,23 @@ def test_results_carry_balances_only_when_they_are_asked_for(
         None,
         None,
     )
+
+
+def test_metadata_are_kept_as_they_were_given(database: Database, merchant: MerchantId) -> None:
+    """None given and nothing in them are two things, and repeating either is no difference."""
+    given: list[dict[str, Any] | None] = [None, {}, {"reason": "test", "lines": [1, None]}]
+    transfers = [replace(payment(merchant), metadata=metadata) for metadata in given]
+    orders = [Order.single(transfer) for transfer in transfers]
+    emptied = replace(Order.single(replace(transfers[2], id=new_id())), metadata={})
+    with database.transaction() as tx:
+        for _ in range(2):
+            for result in store.transfers(tx, [*orders, emptied]):
+                result.require_booked()
+    rows = database.connection().execute("SELECT id, metadata FROM transfers")
+
+    assert dict(rows.fetchall()) == {
+        order.id: metadata for order, metadata in zip([*orders, emptied], [*given, {}], strict=True)
+    }
 
 
 def test_holds_are_void_when_their_time_is_up(database: Database, merchant: MerchantId) -> None:

@@ -17,7 +17,7 @@ from paynexus.db import Database
 from paynexus.gateways.port import Operation
 from paynexus.idempotency import Answer
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.ledger import store as ledger
+from paynexus.ledger import reading
 from paynexus.ledger.model import Balance
 from paynexus.money import Money
 from paynexus.payments import operations, service, sweeper
@@ -58,8 +58,8 @@ def body(answer: Answer) -> dict[str, Any]:
 
 def balance(flow: Flow) -> Balance:
     """What the merchant is owed in EUR."""
-    (found,) = ledger.balances(flow.database.connection(), flow.merchant, "test")
-    return found
+    (found,) = reading.balances(flow.database.connection(), flow.merchant, "test")
+    return found.balance
 
 
 def events(flow: Flow, object_id: str) -> list[str]:

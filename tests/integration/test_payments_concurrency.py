@@ -14,7 +14,8 @@ from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.ledger import store as ledger
+from paynexus.ledger import reading
+from paynexus.ledger.model import Balance
 from paynexus.money import Money, limit_of
 from paynexus.payments import operations, service
 from paynexus.payments.model import Status
@@ -208,8 +209,8 @@ def test_taking_refunding_and_settling_at_once_wait_for_each_other_without_a_dea
 
     last = settle(flow.database, bank, now=flow.now + dt.timedelta(hours=1))
     assert last.failed == 0
-    owed = ledger.balances(flow.database.connection(), flow.merchant, "test")
-    assert [(balance.posted, balance.pending_in) for balance in owed] == [(0, 0)]
+    (owed,) = reading.balances(flow.database.connection(), flow.merchant, "test")
+    assert owed.balance == Balance("EUR", posted=0, pending_in=0, pending_out=0)
 
 
 @pytest.mark.parametrize(
@@ -246,8 +247,8 @@ def test_the_smallest_and_the_largest_amounts_add_up(
 
     flow.operate(Operation.REFUND, payment_id, operations.refund, amount=None, reason=None)
 
-    (owed,) = ledger.balances(flow.database.connection(), flow.merchant, "test")
-    assert (owed.currency, owed.posted, owed.pending_in, owed.pending_out) == (currency, -fee, 0, 0)
+    (owed,) = reading.balances(flow.database.connection(), flow.merchant, "test")
+    assert owed.balance == Balance(currency, posted=-fee, pending_in=0, pending_out=0)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from moto import mock_aws
 from paynexus import ids, runtime
 from paynexus.db import Database
 from paynexus.ids import MerchantId, TransferId
+from paynexus.ledger import reading
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Transfer, TransferKind
@@ -151,8 +152,8 @@ class World:
 
     def balance(self) -> int:
         """What the merchant is owed."""
-        [balance] = ledger.balances(self.database.connection(), self.merchant, "test")
-        return balance.posted
+        [owed] = reading.balances(self.database.connection(), self.merchant, "test")
+        return owed.balance.posted
 
     def reasons(self) -> list[str]:
         """Why lines of the bank could not be applied."""

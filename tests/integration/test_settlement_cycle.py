@@ -15,6 +15,7 @@ from paynexus.errors import BankFileRefused, BankUnavailable, InvalidState, NotF
 from paynexus.events import SettlementData
 from paynexus.gateways.port import Operation
 from paynexus.ids import MerchantId, TransferId
+from paynexus.ledger import reading
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.chart import BOOKINGS
@@ -112,8 +113,8 @@ def _facts(database: Database, settlement: Settlement) -> list[str]:
 
 
 def _balance(database: Database, merchant: MerchantId) -> int:
-    [balance] = ledger.balances(database.connection(), merchant, "test")
-    return balance.posted
+    [owed] = reading.balances(database.connection(), merchant, "test")
+    return owed.balance.posted
 
 
 def _posted(database: Database, account_type: AccountType) -> int:

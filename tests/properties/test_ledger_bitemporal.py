@@ -14,7 +14,7 @@ from paynexus.db import Connection, Database
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
-from paynexus.ledger.model import Entry, Order, Transfer, TransferKind
+from paynexus.ledger.model import Balance, Entry, Order, Transfer, TransferKind
 from paynexus.ledger.reading import Line, Period, Statement, Sums
 from paynexus.money import Money
 
@@ -199,6 +199,12 @@ def booked(
     return book, account
 
 
+def balance(totals: Totals) -> Balance:
+    """The totals as a merchant is told them."""
+    debits_pending, debits_posted, credits_pending, credits_posted = totals
+    return Balance("EUR", credits_posted - debits_posted, credits_pending, debits_pending)
+
+
 def sums(totals: Totals) -> Sums:
     """Posted and pending, as the account's normal side sees the totals."""
     debits_pending, debits_posted, credits_pending, credits_posted = totals
@@ -312,3 +318,27 @@ def test_entries_show_the_balance_after_each(
     for entry, change in zip(forwards, book.changes, strict=True):
         after = sums(book.known(OPEN, change.recorded))
         assert entry.balance_after == (after.posted if entry.type == "posted" else after.pending)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=steps, slots=st.integers(1, 3), every=st.integers(1, 5), limit=st.integers(0, 5))
+def test_merchants_are_told_what_the_steps_left(
+    books: Connection, steps: list[Step], slots: int, every: int, limit: int
+) -> None:
+    """The balance now, the open holds in it, the oldest first, and the same of a past moment."""
+    book, _ = booked(books, steps, slots=slots, every=every)
+    merchant = book.payable.merchant_id
+    assert merchant is not None
+
+    [owed] = reading.balances(books, merchant, "test", holds=limit)
+
+    assert owed.balance == balance(book.known(OPEN, FAR))
+    told = [(one.transfer_id, one.amount, one.is_outgoing) for one in owed.holds]
+    assert told == sorted(book.open)[:limit]
+    for moment in book.moments():
+        [past] = reading.balances_at(books, merchant, "test", at=moment, known_at=OPEN)
+        assert past == balance(book.known(moment, OPEN))

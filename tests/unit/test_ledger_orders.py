@@ -117,6 +117,11 @@ def test_an_order_is_written_with_all_that_it_says(order: Order, written: dict[s
     assert row["metadata"] == ('{"reason": "test"}' if metadata else None)
 
 
+def test_a_post_is_the_last_unless_it_says_otherwise() -> None:
+    """What it leaves is released, then; a forgotten word keeps no money back."""
+    assert Order.post(OTHER, id=TRANSFER.id).is_final is True
+
+
 def test_no_time_at_all_is_a_time_out_that_the_ledger_refuses() -> None:
     """Nought is said, not left out: left out, it would be a hold for ever."""
     order = Order.pending(TRANSFER, timeout=dt.timedelta(0))
@@ -125,10 +130,15 @@ def test_no_time_at_all_is_a_time_out_that_the_ledger_refuses() -> None:
 
 
 def test_an_orders_own_metadata_comes_before_its_transfers() -> None:
-    """A resolution may carry its own; a transfer's are its own already."""
+    """A resolution may carry its own; and to say that there is nothing is to say something."""
     part = replace(Order.void(OTHER, id=TRANSFER.id), metadata={"by": "hand"})
+    single = replace(Order.single(TRANSFER), metadata={"by": "hand"})
 
-    assert row_of(part)[-1] == '{"by": "hand"}'
+    assert row_of(part)[-1] == row_of(single)[-1] == '{"by": "hand"}'
+    assert row_of(replace(single, metadata={}))[-1] == "{}"
+    assert (
+        row_of(replace(single, transfer=replace(TRANSFER, metadata=None)))[-1] == '{"by": "hand"}'
+    )
 
 
 @pytest.mark.parametrize(

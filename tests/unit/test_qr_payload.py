@@ -73,13 +73,14 @@ def test_no_changed_character_verifies(payload: Payload, data: st.DataObject) ->
 
 @given(payload=some_payloads, data=st.data())
 def test_no_truncation_or_extension_verifies(payload: Payload, data: st.DataObject) -> None:
-    """A code has exactly one length."""
+    """A code has exactly one length, and its prefix is part of it."""
     text = payloads.sign(payload, RING.signing)
     cut = data.draw(st.integers(0, len(text) - 1))
     tail = data.draw(st.text(min_size=1, max_size=8))
 
     assert refusal(text[:cut]) == "qr_forged"
     assert refusal(text + tail) == "qr_forged"
+    assert refusal(text.removeprefix(payloads.PREFIX)) == "qr_forged"
 
 
 @given(one=some_payloads, other=some_payloads)
@@ -105,13 +106,14 @@ def test_a_foreign_key_signs_nothing(payload: Payload) -> None:
 
 
 def test_a_former_key_is_honoured() -> None:
-    """After a rotation, codes of the former key still verify."""
+    """After a rotation, codes of the former key still verify; the new one signs."""
     code, merchant = QrCodeId(ids.new_id()), MerchantId(ids.new_id())
     payload = Payload(code, merchant, "test", 5, "EUR", MOMENT, bytes(8))
     former = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
     rotated = key_ring_from(b"k" * 32, former.public_key().public_bytes_raw())
 
     assert payloads.verify(payloads.sign(payload, former), rotated) == payload
+    assert payloads.sign(payload, rotated.signing) == payloads.sign(payload, RING.signing)
 
 
 def _signed_bytes(payload: Payload) -> bytes:

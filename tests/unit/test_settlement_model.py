@@ -2,6 +2,8 @@
 
 import dataclasses
 import datetime as dt
+import time
+from collections.abc import Iterator
 from itertools import product
 from uuid import UUID
 
@@ -124,6 +126,29 @@ def test_an_answer_moves_a_settlement_along_the_table_or_not_at_all(
     assert answer is None or isinstance(answer, Unmatched) or answer in MOVES[start]
 
 
+@pytest.mark.parametrize(
+    ("status", "accepted", "rejected"),
+    [
+        (Status.PENDING, Status.ACCEPTED, Status.FAILED),
+        (Status.INSTRUCTED, Status.ACCEPTED, Status.FAILED),
+        (Status.ACCEPTED, None, Status.FAILED),
+        (Status.PAID, None, Unmatched.ALREADY_PAID),
+        (Status.FAILED, Unmatched.ALREADY_FAILED, None),
+    ],
+)
+def test_a_yes_a_no_and_neither(
+    status: Status, accepted: Status | Unmatched | None, rejected: Status | Unmatched | None
+) -> None:
+    """The same said twice changes nothing; what contradicts the end is for people to see."""
+
+    def said(*codes: str) -> set[Status | Unmatched | None]:
+        return {model.answer(_settlement(status), code=code, reason="AC04") for code in codes}
+
+    assert said("ACCP", "ACTC", "ACSP", "ACWC", "ACSC", "ACCC") == {accepted}
+    assert said("RJCT", "CANC") == {rejected}
+    assert said("PDNG", "RCVD", "XXXX", "") == {Unmatched.NO_DECISION}
+
+
 def test_a_duplicate_is_no_rejection() -> None:
     """The file that came first still counts."""
     answer = model.answer(_settlement(), code="RJCT", reason="DUPL")
@@ -174,6 +199,17 @@ def test_the_table_of_statuses_ends_in_paid_and_failed() -> None:
     assert {status for status in Status if not MOVES[status]} == {Status.PAID, Status.FAILED}
 
 
+@pytest.fixture(name="_tokyo")
+def _in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own time zone is another."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_tokyo")
 def test_ids_stay_what_they_are() -> None:
     """Pinned: another id for a settlement that was paid would be paid once more."""
     assert str(_id()) == "01a205b3-d000-77a9-bc29-131175fc9e67"

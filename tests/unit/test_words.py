@@ -1,5 +1,6 @@
 """Money, ids and JSON at the edge: exact, ordered, strict."""
 
+import decimal
 from uuid import UUID
 
 import pytest
@@ -44,6 +45,13 @@ def test_a_share_is_within_half_a_unit_of_exact(amount: int, points: int) -> Non
     share = Money(amount, "EUR").basis_points(points).amount
 
     assert abs(share * 10_000 - amount * points) <= 5_000
+
+
+@pytest.mark.parametrize(("amount", "share"), [(50, 0), (150, 2), (250, 2), (-50, 0), (-150, -2)])
+def test_a_half_goes_to_the_even_unit_whatever_is_usual_elsewhere(amount: int, share: int) -> None:
+    """The rounding that other code has set for this thread is not asked."""
+    with decimal.localcontext(rounding=decimal.ROUND_UP):
+        assert Money(amount, "EUR").basis_points(100) == Money(share, "EUR")
 
 
 def test_the_largest_payment_is_ten_million_of_the_major_unit() -> None:

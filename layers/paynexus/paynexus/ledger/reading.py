@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row, dict_row
+from psycopg.abc import Params
+from psycopg.rows import BaseRowFactory, class_row, dict_row
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId
@@ -145,8 +146,7 @@ def balances(
     A hold whose time is up is released, whether or not it has been voided yet.
     """
     values = {"merchant_id": merchant_id, "mode": mode, "holds": holds}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return [_owed(row) for row in cursor.execute(SQL_BALANCES, values)]
+    return [_owed(row) for row in _rows(connection, dict_row, SQL_BALANCES, values)]
 
 
 def balances_at(
@@ -159,8 +159,7 @@ def balances_at(
 ) -> list[Balance]:
     """What the merchant was owed at `at`, as it was known at `known_at`."""
     values = {"merchant_id": merchant_id, "mode": mode, "at": at, "known_at": known_at}
-    with connection.cursor(row_factory=class_row(Balance)) as cursor:
-        return cursor.execute(SQL_BALANCES_AT, values).fetchall()
+    return _rows(connection, class_row(Balance), SQL_BALANCES_AT, values)
 
 
 def entries(
@@ -184,8 +183,7 @@ def entries(
         "before": before,
         "after": after,
     }
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        return cursor.execute(SQL_ENTRIES, values).fetchall()
+    return _rows(connection, class_row(Entry), SQL_ENTRIES, values)
 
 
 def statement(
@@ -210,12 +208,11 @@ def statement(
         "after_id": after and after.id,
         "limit": limit,
     }
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(SQL_STATEMENT, values).fetchall()
-    head = rows[0]
+    found = _rows(connection, dict_row, SQL_STATEMENT, values)
+    head = found[0]
     return Statement(
         opening=Sums(head["opening_posted"], head["opening_pending"]),
-        lines=[_line(row) for row in rows if row["id"] is not None],
+        lines=[_line(row) for row in found if row["id"] is not None],
         closing=Sums(head["closing_posted"], head["closing_pending"]),
     )
 
@@ -225,28 +222,37 @@ def mark(connection: Connection) -> Mark:
 
     In a transaction of its own: `connection` is in none.
     """
-    with connection.cursor(row_factory=class_row(Mark)) as cursor:
-        found = cursor.execute(SQL_MARK).fetchone()
-    assert found is not None, "a function of one row"  # noqa: S101
+    [found] = _rows(connection, class_row(Mark), SQL_MARK)
     return found
 
 
 def checkpoint(tx: Connection, before: Mark, *, limit: int) -> int | None:
     """So many checkpoints at most were made; how many. None: not yet, ask again."""
-    row = tx.execute(SQL_CHECKPOINT, (before.marked_at, before.transaction, limit)).fetchone()
-    return row[0] if row else None
+    values = (before.marked_at, before.transaction, limit)
+    [(made,)] = tx.execute(SQL_CHECKPOINT, values)
+    return None if made is None else int(made)
 
 
 def longest_queue(connection: Connection) -> int:
     """How many transfers wait on the busiest account at this moment."""
-    row = connection.execute(SQL_QUEUE).fetchone()
-    return row[0] if row else 0
+    [(waiting,)] = connection.execute(SQL_QUEUE)
+    return int(waiting)
 
 
 def overdue_seconds(connection: Connection) -> float:
     """How long ago the time of the oldest hold that is still open was up."""
-    row = connection.execute(SQL_OVERDUE).fetchone()
-    return row[0] if row else 0.0
+    [(seconds,)] = connection.execute(SQL_OVERDUE)
+    return float(seconds)
+
+
+def _rows[T](
+    connection: Connection,
+    factory: BaseRowFactory[T],
+    query: str,
+    values: Params | None = None,
+) -> list[T]:
+    with connection.cursor(row_factory=factory) as cursor:
+        return cursor.execute(query, values).fetchall()
 
 
 def _owed(row: dict[str, Any]) -> Owed:

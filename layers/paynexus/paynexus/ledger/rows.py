@@ -1,4 +1,4 @@
-"""Orders as values of the SQL type `ledger_order`, for functions that book in their own commit."""
+"""Orders as values of the SQL type `ledger_order`, which all functions that book take."""
 
 import json
 
@@ -13,10 +13,11 @@ ORDERS = "%s::ledger_order[]"
 def row_of(order: Order) -> Row:
     """The order's values, in the order of the type's attributes."""
     transfer, timeout = order.transfer, order.timeout
-    metadata = order.metadata if transfer is None else (order.metadata or transfer.metadata)
-    amount = order.amount
+    amount, metadata = order.amount, order.metadata
     if amount is None and transfer is not None:
         amount = transfer.money.amount
+    if metadata is None and transfer is not None:
+        metadata = transfer.metadata
     kind, debit, debit_merchant, credit, credit_merchant = _sides(transfer)
     return (
         order.id,

@@ -4,26 +4,16 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 
 from paynexus.db import Connection
-from paynexus.ids import MerchantId, TransferId
-from paynexus.ledger.model import Balance, Order, Transfer
+from paynexus.ids import TransferId
+from paynexus.ledger.model import Order, Transfer
 from paynexus.ledger.results import Net, Result, status_of
 from paynexus.ledger.rows import ORDERS, row_of
 
 SQL_TRANSFERS = f"SELECT t.* FROM ledger_transfers({ORDERS}, %s) AS t"  # noqa: S608 - a constant
-SQL_BALANCES = """
-SELECT a.currency,
-    coalesce(sum(b.credits_posted - b.debits_posted), 0)::BIGINT AS posted,
-    coalesce(sum(b.credits_pending), 0)::BIGINT AS pending_in,
-    coalesce(sum(b.debits_pending), 0)::BIGINT AS pending_out
-FROM accounts AS a
-INNER JOIN account_balances AS b ON b.account_id = a.id
-WHERE a.merchant_id = %s AND a.mode = %s AND a.type = 'merchant_payable'
-GROUP BY a.currency
-ORDER BY a.currency
-"""
+SQL_EXPIRE = "SELECT ledger_expire(%s)"
 
 
 def transfers(
@@ -106,14 +96,8 @@ def reverse(
 
 def expire(tx: Connection, *, limit: int) -> int:
     """Pending transfers whose time is up are void, the oldest first; how many."""
-    row = tx.execute("SELECT ledger_expire(%s)", (limit,)).fetchone()
-    return row[0] if row else 0
-
-
-def balances(connection: Connection, merchant_id: MerchantId, mode: str) -> list[Balance]:
-    """What the merchant is owed, one balance a currency."""
-    with connection.cursor(row_factory=class_row(Balance)) as cursor:
-        return cursor.execute(SQL_BALANCES, (merchant_id, mode)).fetchall()
+    [(expired,)] = tx.execute(SQL_EXPIRE, (limit,))
+    return int(expired)
 
 
 def _one(tx: Connection, order: Order) -> Result:

@@ -1,10 +1,11 @@
 """What the books need each minute: overdue holds voided, checkpoints made of what is settled."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from paynexus.db import Database
+from paynexus.db import Connection, Database
 from paynexus.ledger import reading, store
 from paynexus.observability import count, gauge
 
@@ -31,33 +32,23 @@ def tend(db: Database) -> Tended:
     with db.reading() as connection:
         mark = reading.mark(connection)
         gauge("AccountQueue", reading.longest_queue(connection), unit=MetricUnit.Count)
-    expired = _expire(db)
+    expired = _in_batches(db, lambda tx: store.expire(tx, limit=BATCH))
     count("HoldExpired", expired)
     with db.reading() as connection:
         overdue = reading.overdue_seconds(connection)
     gauge("HoldOverdueSeconds", overdue, unit=MetricUnit.Seconds)
-    checkpoints = _checkpoint(db, mark)
+    checkpoints = _in_batches(db, lambda tx: reading.checkpoint(tx, mark, limit=BATCH))
     count("CheckpointMade", checkpoints)
     return Tended(expired, checkpoints)
 
 
-def _expire(db: Database) -> int:
-    expired = 0
+def _in_batches(db: Database, act: Callable[[Connection], int | None]) -> int:
+    """What all batches came to. One that is not full was the last."""
+    done = 0
     for _ in range(BATCHES_PER_RUN):
         with db.transaction() as tx:
-            batch = store.expire(tx, limit=BATCH)
-        expired += batch
+            batch = act(tx) or 0
+        done += batch
         if batch < BATCH:
             break
-    return expired
-
-
-def _checkpoint(db: Database, mark: reading.Mark) -> int:
-    made = 0
-    for _ in range(BATCHES_PER_RUN):
-        with db.transaction() as tx:
-            batch = reading.checkpoint(tx, mark, limit=BATCH)
-        made += batch or 0
-        if batch is None or batch < BATCH:
-            break
-    return made
+    return done

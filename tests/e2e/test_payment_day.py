@@ -318,6 +318,8 @@ def _read(answer: Answer) -> str:
     width, height, rows, _ = png.Reader(bytes=answer.body).asRGB8()
     # Red alone is enough: the picture is black and white.
     pixels = b"".join(bytes(row[::3]) for row in rows)
-    [found] = zxingcpp.read_barcodes(memoryview(pixels).cast("B", shape=[height, width]))
+    # Only what it is to be: by chance a part of it may read as some other kind of bar code.
+    picture = memoryview(pixels).cast("B", shape=[height, width])
+    [found] = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
     text: str = found.text
     return text

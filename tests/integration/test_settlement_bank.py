@@ -299,10 +299,13 @@ def test_the_courier_carries_once_over_restarts(world: World) -> None:
 
     assert successor.round() == 0
 
-    [item] = world.s3.list_objects_v2(Bucket=BUCKET, Prefix="inbox/")["Contents"]
-    world.s3.delete_object(Bucket=BUCKET, Key=item["Key"])
+    # On a working day the bank books at once, and says so in a second file.
+    items = world.s3.list_objects_v2(Bucket=BUCKET, Prefix="inbox/")["Contents"]
+    for item in items:
+        world.s3.delete_object(Bucket=BUCKET, Key=item["Key"])
 
-    assert successor.round() == 1
+    assert items
+    assert successor.round() == len(items)
     assert world.reconcile() == []
     assert world.reconcile() == []
     assert world.settlements()[0].status == "ACCEPTED"

@@ -11,7 +11,12 @@ from paynexus.gateways.circuit import SECOND, Circuit, Policy, State, Verdict, a
 # A moment as the fleet's clock tells it: Lua has to carry 16 digits without rounding.
 START = 1_790_000_000 * SECOND + 123_457
 POLICY = Policy(
-    failures_to_open=2,
+    failures_to_open=3,
+    window_seconds=5,
+    least_calls=4,
+    failed_percent=60,
+    slow_percent=75,
+    slow_seconds=1,
     open_seconds=3,
     probe_permits=2,
     permit_seconds=2,
@@ -20,7 +25,13 @@ POLICY = Policy(
 )
 
 # Time stands still, or passes to just before, at or after a moment at which a rule changes.
-_EDGES = (POLICY.interval, POLICY.tolerance, POLICY.open_time, POLICY.permit_time)
+_EDGES = (
+    POLICY.interval,
+    POLICY.tolerance,
+    POLICY.open_time,
+    POLICY.permit_time,
+    POLICY.window,
+)
 _passing = st.one_of(
     st.just(0),
     st.builds(lambda edge, by: edge + by, st.sampled_from(_EDGES), st.sampled_from((-1, 0, 1))),
@@ -29,12 +40,13 @@ _passing = st.one_of(
 _report = st.tuples(
     st.one_of(st.just(0), st.integers(0, 9)),
     st.one_of(st.just(Verdict.FAILURE), st.sampled_from(Verdict)),
+    st.booleans(),
 )
 steps = st.lists(st.tuples(_passing, st.one_of(st.none(), _report)), min_size=10, max_size=80)
 
 
-_ASKS, _FAILED = None, (0, Verdict.FAILURE)
-_OPENS = [(0, _ASKS), (0, _FAILED), (0, _FAILED)]
+_ASKS, _FAILED = None, (0, Verdict.FAILURE, False)
+_OPENS = [(0, _ASKS), *[(0, _FAILED)] * POLICY.failures_to_open]
 _HALF_OPENS = [*_OPENS, (POLICY.open_time, _ASKS)]
 
 
@@ -48,7 +60,7 @@ _HALF_OPENS = [*_OPENS, (POLICY.open_time, _ASKS)]
 )
 @given(steps=steps)
 def test_redis_and_the_rules_agree_on_every_step(
-    redis_url: str, steps: list[tuple[int, tuple[int, Verdict] | None]]
+    redis_url: str, steps: list[tuple[int, tuple[int, Verdict, bool] | None]]
 ) -> None:
     """Whatever is asked, reported and probed, in whatever order and at whatever time."""
     cache = _patient(redis_url)
@@ -64,13 +76,15 @@ def test_redis_and_the_rules_agree_on_every_step(
 
             assert breaker.admit(at=now) == expected
         else:
-            which, verdict = report
+            which, verdict, is_slow = report
             admission = admissions[-1 - which % len(admissions)]
-            circuit = record(circuit, POLICY, epoch=admission.epoch, verdict=verdict, now=now)
+            circuit = record(
+                circuit, POLICY, epoch=admission.epoch, verdict=verdict, now=now, is_slow=is_slow
+            )
             if verdict in {Verdict.PROBE_SUCCESS, Verdict.PROBE_FAILURE}:
                 breaker.probed(verdict, at=now)
             else:
-                breaker.record(admission, verdict, at=now)
+                breaker.record(admission, verdict, seconds=float(is_slow), at=now)
 
         assert breaker.state() is State(circuit.state)
 

@@ -143,3 +143,49 @@ def test_a_call_beyond_the_rate_is_told_so_and_changes_nothing() -> None:
     once, _ = admit(Circuit(epoch=4), policy, now=SECOND)
 
     assert admit(once, policy, now=SECOND) == (once, Admission(Refusal.RATE, State.CLOSED, 4))
+
+
+WINDOWED = Policy(
+    failures_to_open=100, window_seconds=10, least_calls=4, failed_percent=50, slow_percent=75
+)
+GOOD, BAD, SLOW = (Verdict.SUCCESS, False), (Verdict.FAILURE, False), (Verdict.SUCCESS, True)
+
+
+def _called(circuit: Circuit, *calls: tuple[Verdict, bool], now: int = 0) -> Circuit:
+    for verdict, is_slow in calls:
+        circuit = record(
+            circuit, WINDOWED, epoch=circuit.epoch, verdict=verdict, now=now, is_slow=is_slow
+        )
+    return circuit
+
+
+def test_a_rate_of_failures_opens_the_circuit_though_none_follows_another() -> None:
+    """Half of four; of three calls nothing is concluded."""
+    assert _called(Circuit(), BAD, GOOD, BAD).state is State.CLOSED
+    assert _called(Circuit(), GOOD, BAD, GOOD, BAD).state is State.OPEN
+    assert _called(Circuit(), GOOD, GOOD, GOOD, BAD).state is State.CLOSED
+
+
+def test_slow_answers_open_the_circuit_though_all_are_approvals() -> None:
+    """Three of four."""
+    assert _called(Circuit(), SLOW, SLOW, GOOD, GOOD).state is State.CLOSED
+    assert _called(Circuit(), SLOW, GOOD, SLOW, SLOW).state is State.OPEN
+
+
+def test_calls_are_judged_with_those_of_the_window_before_and_no_older_ones() -> None:
+    """Two failures of four calls, in two windows that follow one another, or don't."""
+    first = _called(Circuit(), GOOD, BAD, now=9 * SECOND)
+
+    assert _called(first, GOOD, BAD, now=10 * SECOND).state is State.OPEN
+    assert _called(first, GOOD, BAD, now=20 * SECOND).state is State.CLOSED
+    assert _called(first, (Verdict.NEUTRAL, False), BAD, now=10 * SECOND).state is State.CLOSED
+
+
+def test_a_slow_trial_opens_the_circuit_anew() -> None:
+    """The gateway answers, but not yet in a time that payers wait."""
+    trial, _ = admit(_opened(), POLICY, now=10 * SECOND)
+    tried = record(
+        trial, POLICY, epoch=trial.epoch, verdict=Verdict.SUCCESS, now=10 * SECOND, is_slow=True
+    )
+
+    assert tried.state is State.OPEN

@@ -26,25 +26,24 @@ REPORT_INTERVAL_SECONDS = 60.0
 # The rules of circuit.py. Lua prints large numbers as 1.7e+15, hence the format. A refusal
 # writes nothing. ARGV[1] is the time; 0 takes the server's own, the one clock of the fleet.
 _OPENING = """
-local function whole(number) return string.format('%.0f', number) end
 local now = tonumber(ARGV[1])
 if now == 0 then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
-local stored = redis.call('HMGET', KEYS[1], 'state', 'epoch', 'failures', 'opened_at',
-  'permits_out', 'permits_until', 'next_at')
+local names = {'epoch', 'failures', 'opened_at', 'permits_out', 'permits_until', 'next_at',
+  'window', 'calls', 'failed', 'slow', 'earlier_calls', 'earlier_failed', 'earlier_slow'}
+local stored = redis.call('HMGET', KEYS[1], 'state', unpack(names))
 local state = stored[1] or 'CLOSED'
-local epoch = tonumber(stored[2] or 0)
-local failures = tonumber(stored[3] or 0)
-local opened_at = tonumber(stored[4] or 0)
-local permits_out = tonumber(stored[5] or 0)
-local permits_until = tonumber(stored[6] or 0)
-local next_at = tonumber(stored[7] or 0)
+local c = {}
+for n, name in ipairs(names) do c[name] = tonumber(stored[n + 1] or 0) end
 local function save(forget_seconds)
-  redis.call('HSET', KEYS[1], 'state', state, 'epoch', whole(epoch), 'failures', whole(failures),
-    'opened_at', whole(opened_at), 'permits_out', whole(permits_out),
-    'permits_until', whole(permits_until), 'next_at', whole(next_at))
+  local pairs_of = {'state', state}
+  for _, name in ipairs(names) do
+    pairs_of[#pairs_of + 1] = name
+    pairs_of[#pairs_of + 1] = string.format('%.0f', c[name])
+  end
+  redis.call('HSET', KEYS[1], unpack(pairs_of))
   redis.call('EXPIRE', KEYS[1], forget_seconds)
 end
 """
@@ -54,53 +53,77 @@ ADMIT = Script(
     + """
 local open_time, permits, permit_time = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local interval, tolerance = tonumber(ARGV[6]), tonumber(ARGV[7])
-local was, was_epoch = state, epoch
+local was, was_epoch = state, c.epoch
 if state == 'OPEN' then
-  if now < opened_at + open_time then return {'circuit', state, epoch} end
-  state, epoch, permits_out = 'HALF_OPEN', epoch + 1, 0
-elseif state == 'HALF_OPEN' and now >= permits_until then
-  permits_out = 0
+  if now < c.opened_at + open_time then return {'circuit', state, c.epoch} end
+  state, c.epoch, c.permits_out = 'HALF_OPEN', c.epoch + 1, 0
+elseif state == 'HALF_OPEN' and now >= c.permits_until then
+  c.permits_out = 0
 end
 if state == 'HALF_OPEN' then
-  if permits_out >= permits then return {'circuit', was, was_epoch} end
-  if permits_out == 0 then permits_until = now + permit_time end
-  permits_out = permits_out + 1
+  if c.permits_out >= permits then return {'circuit', was, was_epoch} end
+  if c.permits_out == 0 then c.permits_until = now + permit_time end
+  c.permits_out = c.permits_out + 1
 end
-local full_at = math.max(next_at, now)
+local full_at = math.max(c.next_at, now)
 if full_at - now > tolerance then return {'rate', was, was_epoch} end
-next_at = full_at + interval
+c.next_at = full_at + interval
 save(ARGV[2])
-return {'', state, epoch, was}
+return {'', state, c.epoch, was}
 """
 )
 
 RECORD = Script(
     _OPENING
     + """
-local call_epoch, verdict, failures_to_open = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local call_epoch, verdict, is_slow = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local failures_to_open, window_time = tonumber(ARGV[6]), tonumber(ARGV[7])
+local least_calls = tonumber(ARGV[8])
+local failed_percent, slow_percent = tonumber(ARGV[9]), tonumber(ARGV[10])
 local was = state
-local function open()
-  state, epoch, failures, opened_at, permits_out = 'OPEN', epoch + 1, 0, now, 0
+local function begin(next_state)
+  state, c.epoch, c.failures, c.permits_out, c.window = next_state, c.epoch + 1, 0, 0, 0
+  c.calls, c.failed, c.slow = 0, 0, 0
+  c.earlier_calls, c.earlier_failed, c.earlier_slow = 0, 0, 0
+  if next_state == 'OPEN' then c.opened_at = now end
 end
-local function close()
-  state, epoch, failures, permits_out = 'CLOSED', epoch + 1, 0, 0
+local function counted()
+  local window = math.floor(now / window_time)
+  if window > c.window then
+    local is_next = window == c.window + 1
+    c.earlier_calls = is_next and c.calls or 0
+    c.earlier_failed = is_next and c.failed or 0
+    c.earlier_slow = is_next and c.slow or 0
+    c.window, c.calls, c.failed, c.slow = window, 0, 0, 0
+  end
+  c.calls, c.slow = c.calls + 1, c.slow + is_slow
+  if verdict == 'failure' then
+    c.failures, c.failed = c.failures + 1, c.failed + 1
+  else
+    c.failures = 0
+  end
+end
+local function is_bad()
+  if c.failures >= failures_to_open then return true end
+  local calls = c.calls + c.earlier_calls
+  return calls >= least_calls and (
+    100 * (c.failed + c.earlier_failed) >= failed_percent * calls
+    or 100 * (c.slow + c.earlier_slow) >= slow_percent * calls)
 end
 if verdict == 'probe_success' or verdict == 'probe_failure' then
   if state == 'CLOSED' then return {was, state} end
-  if verdict == 'probe_success' then close() else open() end
-elseif call_epoch ~= epoch or state == 'OPEN' then
+  begin(verdict == 'probe_success' and 'CLOSED' or 'OPEN')
+elseif call_epoch ~= c.epoch or state == 'OPEN' then
   return {was, state}
 elseif state == 'HALF_OPEN' then
-  if verdict == 'success' then close()
-  elseif verdict == 'failure' then open()
-  else permits_out = math.max(permits_out - 1, 0) end
-elseif verdict == 'failure' then
-  failures = failures + 1
-  if failures >= failures_to_open then open() end
-elseif verdict == 'success' and failures > 0 then
-  failures = 0
-else
+  if verdict == 'failure' or (verdict == 'success' and is_slow == 1) then begin('OPEN')
+  elseif verdict == 'success' then begin('CLOSED')
+  else c.permits_out = math.max(c.permits_out - 1, 0) end
+elseif verdict == 'neutral' then
   return {was, state}
+else
+  counted()
+  if is_bad() then begin('OPEN') end
 end
 save(ARGV[2])
 return {was, state}
@@ -154,12 +177,15 @@ class Breaker:
             self._report(State(before.decode()), State(state.decode()))
         return Admission(Refusal(refusal.decode()), State(state.decode()), epoch)
 
-    def record(self, admission: Admission, verdict: Verdict, *, at: int = 0) -> None:
-        """The circuit knows how an admitted call ended."""
-        if not admission.is_local and self._record(admission.epoch, verdict, at):
+    def record(
+        self, admission: Admission, verdict: Verdict, *, seconds: float = 0.0, at: int = 0
+    ) -> None:
+        """The circuit knows how an admitted call ended, and how long it took."""
+        is_slow = seconds >= self._policy.slow_seconds
+        if not admission.is_local and self._record(admission.epoch, verdict, at, is_slow=is_slow):
             return
         epoch = admission.epoch if admission.is_local else self._local.epoch
-        self._record_locally(epoch, verdict)
+        self._record_locally(epoch, verdict, is_slow=is_slow)
 
     def probed(self, verdict: Verdict, *, at: int = 0) -> None:
         """The circuit knows what a health probe found."""
@@ -171,8 +197,12 @@ class Breaker:
         answer = self._cache.run(LOOK, [self._key], [])
         return self._local.state if answer is None else State(answer.decode())
 
-    def _record(self, epoch: int, verdict: Verdict, at: int) -> bool:
-        arguments = (at, FORGET_SECONDS, epoch, verdict.value, self._policy.failures_to_open)
+    def _record(self, epoch: int, verdict: Verdict, at: int, *, is_slow: bool = False) -> bool:
+        policy = self._policy
+        limits = (policy.failures_to_open, policy.window, policy.least_calls)
+        rates = (policy.failed_percent, policy.slow_percent)
+        call = (epoch, verdict.value, int(is_slow))
+        arguments = (at, FORGET_SECONDS, *call, *limits, *rates)
         answer = self._cache.run(RECORD, [self._key], arguments)
         if answer is None:
             return False
@@ -188,11 +218,16 @@ class Breaker:
         self._report(before, self._local.state)
         return replace(admission, is_local=True)
 
-    def _record_locally(self, epoch: int, verdict: Verdict) -> None:
+    def _record_locally(self, epoch: int, verdict: Verdict, *, is_slow: bool = False) -> None:
         with self._lock:
             before = self._local.state
             self._local = circuit.record(
-                self._local, self._policy, epoch=epoch, verdict=verdict, now=self._now()
+                self._local,
+                self._policy,
+                epoch=epoch,
+                verdict=verdict,
+                is_slow=is_slow,
+                now=self._now(),
             )
         self._report(before, self._local.state)
 

@@ -34,12 +34,26 @@ class Policy:
     """How much a gateway may fail, how long it rests, and how often it may be called."""
 
     failures_to_open: int = 5
+    """Consecutive ones; a gateway that fails now and then is judged by the window."""
+    window_seconds: float = 30.0
+    """Calls are judged together with those of the window before."""
+    least_calls: int = 20
+    """Fewer in both windows say nothing about a rate."""
+    failed_percent: int = 50
+    slow_percent: int = 80
+    slow_seconds: float = 5.0
+    """A call that takes this long is slow, whatever its answer."""
     open_seconds: float = 15.0
     probe_permits: int = 1
     permit_seconds: float = 30.0
     """After this long a trial's caller is taken for dead and its permit is given anew."""
     calls_per_second: float = 500.0
     burst: int = 1000
+
+    @property
+    def window(self) -> int:
+        """How long calls are counted before the next count begins."""
+        return int(self.window_seconds * SECOND)
 
     @property
     def open_time(self) -> int:
@@ -63,6 +77,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """The calls of one window."""
+
+    calls: int = 0
+    failed: int = 0
+    slow: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Circuit:
     """All that is remembered of a gateway; as it begins, unless told otherwise.
 
@@ -77,6 +100,10 @@ class Circuit:
     permits_until: int = 0
     next_at: int = 0
     """When the token bucket is full again (the rate as one number: GCRA)."""
+    window: int = 0
+    """Which one `latest` counts: the time divided by a window's length."""
+    latest: Counts = Counts()
+    earlier: Counts = Counts()
 
 
 class Refusal(enum.StrEnum):
@@ -127,7 +154,15 @@ def _trial(circuit: Circuit, policy: Policy, now: int) -> Circuit | None:
     return replace(circuit, permits_out=out + 1, permits_until=until)
 
 
-def record(circuit: Circuit, policy: Policy, *, epoch: int, verdict: Verdict, now: int) -> Circuit:
+def record(
+    circuit: Circuit,
+    policy: Policy,
+    *,
+    epoch: int,
+    verdict: Verdict,
+    now: int,
+    is_slow: bool = False,
+) -> Circuit:
     """The circuit after a call ended. News from an earlier epoch changes nothing.
 
     A probe speaks of the gateway as it is, whatever the epoch, but only ends or prolongs a rest.
@@ -139,32 +174,65 @@ def record(circuit: Circuit, policy: Policy, *, epoch: int, verdict: Verdict, no
     if epoch != circuit.epoch or circuit.state is State.OPEN:
         return circuit
     if circuit.state is State.HALF_OPEN:
-        return _tried(circuit, verdict, now)
-    return _counted(circuit, policy, verdict, now)
+        return _tried(circuit, verdict, now, is_slow=is_slow)
+    if verdict is Verdict.NEUTRAL:
+        return circuit
+    counted = _counted(circuit, policy, now, has_failed=verdict is Verdict.FAILURE, is_slow=is_slow)
+    return _opened(counted, now) if _is_bad(counted, policy) else counted
 
 
-def _counted(circuit: Circuit, policy: Policy, verdict: Verdict, now: int) -> Circuit:
-    if verdict is Verdict.SUCCESS:
-        return replace(circuit, failures=0)
-    failures = circuit.failures + (verdict is Verdict.FAILURE)
-    if failures >= policy.failures_to_open:
+def _counted(
+    circuit: Circuit, policy: Policy, now: int, *, has_failed: bool, is_slow: bool
+) -> Circuit:
+    window = now // policy.window
+    latest, earlier = circuit.latest, circuit.earlier
+    if window > circuit.window:
+        earlier = latest if window == circuit.window + 1 else Counts()
+        latest = Counts()
+    return replace(
+        circuit,
+        failures=circuit.failures + 1 if has_failed else 0,
+        window=max(window, circuit.window),
+        latest=Counts(latest.calls + 1, latest.failed + has_failed, latest.slow + is_slow),
+        earlier=earlier,
+    )
+
+
+def _is_bad(circuit: Circuit, policy: Policy) -> bool:
+    if circuit.failures >= policy.failures_to_open:
+        return True
+    latest, earlier = circuit.latest, circuit.earlier
+    calls = latest.calls + earlier.calls
+    return calls >= policy.least_calls and (
+        100 * (latest.failed + earlier.failed) >= policy.failed_percent * calls
+        or 100 * (latest.slow + earlier.slow) >= policy.slow_percent * calls
+    )
+
+
+def _tried(circuit: Circuit, verdict: Verdict, now: int, *, is_slow: bool) -> Circuit:
+    if verdict is Verdict.FAILURE or (verdict is Verdict.SUCCESS and is_slow):
         return _opened(circuit, now)
-    return replace(circuit, failures=failures)
-
-
-def _tried(circuit: Circuit, verdict: Verdict, now: int) -> Circuit:
     if verdict is Verdict.SUCCESS:
         return _closed(circuit)
-    if verdict is Verdict.FAILURE:
-        return _opened(circuit, now)
     return replace(circuit, permits_out=max(circuit.permits_out - 1, 0))
 
 
 def _opened(circuit: Circuit, now: int) -> Circuit:
-    return replace(
-        circuit, state=State.OPEN, epoch=circuit.epoch + 1, failures=0, opened_at=now, permits_out=0
-    )
+    opened = replace(circuit, state=State.OPEN, opened_at=now)
+    return _anew(opened)
 
 
 def _closed(circuit: Circuit) -> Circuit:
-    return replace(circuit, state=State.CLOSED, epoch=circuit.epoch + 1, failures=0, permits_out=0)
+    return _anew(replace(circuit, state=State.CLOSED))
+
+
+def _anew(circuit: Circuit) -> Circuit:
+    return replace(
+        circuit,
+        epoch=circuit.epoch + 1,
+        failures=0,
+        permits_out=0,
+        window=0,
+        latest=Counts(),
+        earlier=Counts(),
+    )

@@ -1,6 +1,7 @@
 """A gateway as the rest of the house calls it: behind its circuit, with safe retries."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 
 from paynexus.errors import GatewayUnavailable
 from paynexus.gateways.breaker import Breaker
@@ -15,7 +16,15 @@ NEUTRAL_CODES = frozenset({"gateway_rate_limited"})
 class GuardedGateway:
     """A Gateway: `adapter` behind its circuit and call rate, retried in place where safe."""
 
-    def __init__(self, adapter: Gateway, *, breaker: Breaker, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        adapter: Gateway,
+        *,
+        breaker: Breaker,
+        pace: Pace | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
         self._adapter = adapter
         self._breaker = breaker
         self._pace = pace or Pace()
@@ -38,13 +47,9 @@ class GuardedGateway:
         admission = self._breaker.admit()
         if admission.refusal:
             return Result(Outcome.UNKNOWN, code=_refusal_code(admission))
-        try:
-            result = self._adapter.inquire(reference, deadline_seconds=deadline_seconds)
-        except Exception:
-            self._breaker.record(admission, Verdict.FAILURE)
-            raise
-        self._breaker.record(admission, Verdict.SUCCESS if result is None else verdict_on(result))
-        return result
+        return self._judged(
+            admission, lambda: self._adapter.inquire(reference, deadline_seconds=deadline_seconds)
+        )
 
     def is_healthy(self) -> bool:
         """Whether the gateway answers its health question, whatever the circuit says."""
@@ -65,13 +70,19 @@ class GuardedGateway:
         admission = self._breaker.admit()
         if admission.refusal:
             return Result(Outcome.NOT_SENT, code=_refusal_code(admission))
+        return self._judged(
+            admission, lambda: self._adapter.send(instruction, deadline_seconds=seconds)
+        )
+
+    def _judged[T: Result | None](self, admission: Admission, call: Callable[[], T]) -> T:
+        """The call's result; the circuit knows how it ended and how long it took."""
+        verdict, began = Verdict.FAILURE, self._monotonic()
         try:
-            result = self._adapter.send(instruction, deadline_seconds=seconds)
-        except Exception:
-            self._breaker.record(admission, Verdict.FAILURE)
-            raise
-        self._breaker.record(admission, verdict_on(result))
-        return result
+            result = call()
+            verdict = Verdict.SUCCESS if result is None else verdict_on(result)
+            return result
+        finally:
+            self._breaker.record(admission, verdict, seconds=self._monotonic() - began)
 
 
 class NoGateway(GatewayUnavailable, KeyError):

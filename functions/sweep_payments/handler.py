@@ -6,8 +6,16 @@ from typing import Any
 from paynexus import runtime
 from paynexus.payments import sweeper
 
+WORKFLOW_MS = 27_000
+"""What one run of the workflow may take: with less time left, none is begun."""
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401 - Lambda's own
     """`swept`: the payments and refunds that were taken up."""
-    swept = sweeper.sweep(runtime.database(), runtime.workflow().run, now=runtime.clock()())
+    swept = sweeper.sweep(
+        runtime.database(),
+        runtime.workflow().run,
+        now=runtime.clock()(),
+        has_time=lambda: context.get_remaining_time_in_millis() > WORKFLOW_MS,
+    )
     return {"swept": swept}

@@ -45,7 +45,10 @@ CREATE TABLE attempts (
     message text,
     response jsonb,
     created_at timestamp with time zone NOT NULL,
-    finished_at timestamp with time zone
+    finished_at timestamp with time zone,
+    next_at timestamp with time zone,
+    rung integer NOT NULL DEFAULT 0,
+    called_off_at timestamp with time zone
 );
 
 CREATE TABLE balance_checkpoints (
@@ -79,6 +82,19 @@ CREATE TABLE bank_lines (
     booked_on date,
     matched uuid,
     reason text
+);
+
+CREATE TABLE cases (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    payment_id uuid NOT NULL,
+    attempt_id uuid NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    state text NOT NULL DEFAULT 'OPEN'::text,
+    closed_at timestamp with time zone,
+    resolution text,
+    who text
 );
 
 CREATE TABLE changefeed_rejects (
@@ -187,6 +203,20 @@ CREATE TABLE idempotency_keys (
     finished_at timestamp with time zone,
     expires_at timestamp with time zone NOT NULL
 ) WITH (fillfactor=40);
+
+CREATE TABLE late_approvals (
+    id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    attempt_id uuid NOT NULL,
+    reference text NOT NULL,
+    amount positive NOT NULL,
+    currency character(3) NOT NULL,
+    transfer_id uuid NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    taken_up_at timestamp with time zone NOT NULL,
+    returned_at timestamp with time zone,
+    reversal_id uuid
+);
 
 CREATE TABLE ledger_entries (
     id bigint NOT NULL,
@@ -465,6 +495,16 @@ ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_matched_fkey FOREIGN KEY (match
 
 ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_pkey PRIMARY KEY (file_sha256, "position");
 
+ALTER TABLE cases ADD CONSTRAINT a_case_is_opened_once UNIQUE (attempt_id, kind);
+
+ALTER TABLE cases ADD CONSTRAINT case_is_open_or_closed CHECK ((state = ANY (ARRAY['OPEN'::text, 'CLOSED'::text])));
+
+ALTER TABLE cases ADD CONSTRAINT case_kind_is_known CHECK ((kind = ANY (ARRAY['unknown_outcome'::text, 'contradiction'::text, 'late_approval_kept'::text])));
+
+ALTER TABLE cases ADD CONSTRAINT cases_pkey PRIMARY KEY (id);
+
+ALTER TABLE cases ADD CONSTRAINT closed_case_says_by_whom_and_how CHECK ((((state = 'OPEN'::text) = (closed_at IS NULL)) AND ((state = 'OPEN'::text) = (resolution IS NULL)) AND ((state = 'OPEN'::text) = (who IS NULL))));
+
 ALTER TABLE changefeed_rejects ADD CONSTRAINT changefeed_rejects_pkey PRIMARY KEY (id);
 
 ALTER TABLE checkpoint_progress ADD CONSTRAINT checkpoint_progress_pkey PRIMARY KEY (is_the_only_row);
@@ -528,6 +568,12 @@ ALTER TABLE house_accounts ADD CONSTRAINT house_accounts_pkey PRIMARY KEY (mode,
 ALTER TABLE idempotency_keys ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (merchant_id, mode, operation, key);
 
 ALTER TABLE idempotency_keys ADD CONSTRAINT one_key_per_object UNIQUE (object_id);
+
+ALTER TABLE late_approvals ADD CONSTRAINT a_return_is_booked CHECK (((returned_at IS NULL) = (reversal_id IS NULL)));
+
+ALTER TABLE late_approvals ADD CONSTRAINT an_attempt_is_approved_late_once UNIQUE (attempt_id);
+
+ALTER TABLE late_approvals ADD CONSTRAINT late_approvals_pkey PRIMARY KEY (id);
 
 ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (account_id, id);
 
@@ -670,11 +716,15 @@ ALTER TABLE webhook_endpoints ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY 
 
 CREATE INDEX accounts_of_merchant ON public.accounts USING btree (merchant_id);
 
+CREATE INDEX attempts_asked_for_again ON public.attempts USING btree (next_at) WHERE (next_at IS NOT NULL);
+
 CREATE INDEX attempts_of_payment ON public.attempts USING btree (payment_id);
 
 CREATE INDEX bank_lines_of_a_settlement ON public.bank_lines USING btree (matched) WHERE (matched IS NOT NULL);
 
 CREATE INDEX bank_lines_unmatched ON public.bank_lines USING btree (reason) WHERE (reason IS NOT NULL);
+
+CREATE INDEX cases_open ON public.cases USING btree (due_at) WHERE (state = 'OPEN'::text);
 
 CREATE INDEX clients_of_merchant ON public.clients USING btree (merchant_id);
 
@@ -693,6 +743,8 @@ CREATE INDEX events_of_merchant ON public.events USING btree (merchant_id, mode,
 CREATE INDEX fraud_decisions_of_merchant ON public.fraud_decisions USING btree (merchant_id, mode, created_at);
 
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING brin (expires_at) WITH (autosummarize='on');
+
+CREATE INDEX late_approvals_not_returned ON public.late_approvals USING btree (taken_up_at) WHERE (returned_at IS NULL);
 
 CREATE INDEX matchlists_of_merchant ON public.matchlists USING btree (merchant_id);
 
@@ -808,6 +860,19 @@ BEGIN
             AND k.key = p_key;
         state := 'resumed';
     END IF;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.close_case_of_attempt()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    UPDATE cases SET
+        state = 'CLOSED', closed_at = NEW.finished_at, resolution = NEW.outcome, who = 'paynexus'
+    WHERE attempt_id = NEW.id AND kind = 'unknown_outcome' AND state = 'OPEN';
+    RETURN NULL;
 END
 $function$
 ;
@@ -2840,6 +2905,8 @@ CREATE TRIGGER account_keeps_its_name BEFORE UPDATE ON public.accounts FOR EACH 
 
 CREATE TRIGGER accounts_stay BEFORE DELETE ON public.accounts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER certainty_closes_the_case AFTER UPDATE OF outcome ON public.attempts FOR EACH ROW WHEN (((old.outcome = 'UNKNOWN'::text) AND (new.outcome <> 'UNKNOWN'::text))) EXECUTE FUNCTION close_case_of_attempt();
+
 CREATE TRIGGER known_outcome_never_changes BEFORE UPDATE ON public.attempts FOR EACH ROW EXECUTE FUNCTION guard_attempt();
 
 CREATE TRIGGER bank_files_are_never_rewritten BEFORE DELETE OR UPDATE ON public.bank_files FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -2920,6 +2987,13 @@ CREATE VIEW audit.answer_is_not_whole AS
    FROM idempotency_keys
   WHERE (((finished_at IS NULL) <> (status IS NULL)) OR ((status IS NULL) <> (body IS NULL)) OR ((body IS NULL) <> (headers IS NULL)));
 
+CREATE VIEW audit.approved_charge_was_called_off AS
+ SELECT a.id AS attempt_id,
+    a.payment_id
+   FROM (attempts a
+     JOIN attempts c ON ((c.operation_id = a.id)))
+  WHERE ((a.outcome = 'APPROVED'::text) AND (c.operation = 'cancel'::text) AND (c.outcome = 'APPROVED'::text));
+
 CREATE VIEW audit.balance_after_differs_from_the_running_sum AS
  SELECT account_id,
     entry_id,
@@ -2986,6 +3060,13 @@ CREATE VIEW audit.captured_amount_differs_from_the_ledger AS
    FROM (transactions p
      JOIN transfers t ON (((t.pending_id = p.transfer_id) AND (t.state = 'post'::transfer_state))))
   WHERE ((p.captured_amount)::bigint <> (t.amount)::bigint);
+
+CREATE VIEW audit.case_of_a_known_outcome_is_open AS
+ SELECT c.id AS case_id,
+    a.outcome
+   FROM (cases c
+     JOIN attempts a ON ((a.id = c.attempt_id)))
+  WHERE ((c.kind = 'unknown_outcome'::text) AND (c.state = 'OPEN'::text) AND (a.outcome <> 'UNKNOWN'::text));
 
 CREATE VIEW audit.challenged_payment_was_charged_without_proof AS
  SELECT a.payment_id,
@@ -3173,6 +3254,15 @@ CREATE VIEW audit.hold_has_no_pending_transfer AS
   WHERE (NOT (EXISTS ( SELECT
            FROM transfers t
           WHERE ((t.id = h.transfer_id) AND (t.state = 'pending'::transfer_state)))));
+
+CREATE VIEW audit.late_approval_differs_from_the_ledger AS
+ SELECT l.id AS late_approval_id,
+    t.kind,
+    r.id AS reversal_id
+   FROM ((late_approvals l
+     LEFT JOIN transfers t ON ((t.id = l.transfer_id)))
+     LEFT JOIN transfers r ON ((r.reverses = l.transfer_id)))
+  WHERE ((((t.kind IS DISTINCT FROM 'late_approval'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM (l.amount)::bigint)) OR (t.currency IS DISTINCT FROM l.currency)) OR (r.id IS DISTINCT FROM l.reversal_id));
 
 CREATE VIEW audit.limited_account_is_overdrawn AS
  SELECT a.id AS account_id,
@@ -3457,6 +3547,15 @@ CREATE VIEW audit.transfer_has_not_two_entries AS
      LEFT JOIN ledger_entries e ON ((e.transfer_id = t.id)))
   GROUP BY t.id
  HAVING (count(e.id) <> 2);
+
+CREATE VIEW audit.unknown_attempt_is_not_asked_for_again AS
+ SELECT id AS attempt_id,
+    outcome,
+    next_at
+   FROM attempts a
+  WHERE (((NOT (outcome IS DISTINCT FROM 'UNKNOWN'::text)) <> (next_at IS NOT NULL)) AND (NOT (EXISTS ( SELECT
+           FROM attempts c
+          WHERE (c.id = a.operation_id)))));
 
 CREATE VIEW public.ledger_movements AS
  SELECT account_id,

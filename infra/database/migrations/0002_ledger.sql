@@ -12,7 +12,7 @@ CREATE TYPE transfer_state AS ENUM ('single', 'pending', 'post', 'void', 'expire
 CREATE TYPE transfer_kind AS ENUM (
     'payment', 'fee', 'refund', 'payout', 'payout_paid', 'payout_returned', 'gateway_cost',
     'dispute', 'dispute_won', 'reserve_hold', 'reserve_release', 'adjustment', 'import',
-    'reversal'
+    'reversal', 'late_approval'
 );
 CREATE TYPE entry_type AS ENUM ('pending', 'posted', 'voided');
 

@@ -130,6 +130,7 @@ class TransferData(_Strict):
         "adjustment",
         "import",
         "reversal",
+        "late_approval",
     ]
     payment: PaymentText | None
     cause: ObjectText

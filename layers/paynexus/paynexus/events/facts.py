@@ -155,6 +155,8 @@ _FACTS = (
     _payment("payment.failed.v1", 2, "FAILED", failure=_FAILURE),
     _payment("payment.canceled.v1", 3, "CANCELED", capture="manual"),
     _payment("payment.unknown.v1", 2, "UNKNOWN"),
+    _payment("payment.late_approved.v1", 3, "FAILED", failure=_FAILURE),
+    _payment("payment.late_approval_returned.v1", 4, "FAILED", failure=_FAILURE),
     _refund("refund.created.v1", 1, "PENDING"),
     _refund("refund.completed.v1", 2, "COMPLETED"),
     _refund("refund.failed.v1", 2, "FAILED", {"code": "refund_declined", "message": None}),

@@ -56,6 +56,7 @@ BOOKINGS: Mapping[TransferKind, tuple[AccountType, AccountType]] = MappingProxyT
             AccountType.SETTLEMENT_IN_TRANSIT,
             AccountType.MERCHANT_PAYABLE,
         ),
+        TransferKind.LATE_APPROVAL: (AccountType.GATEWAY_RECEIVABLE, AccountType.SUSPENSE),
     }
 )
 """What the product books: the account that is debited, and the one that is credited.

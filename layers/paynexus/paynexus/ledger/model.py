@@ -32,6 +32,7 @@ class TransferKind(StrEnum):
     ADJUSTMENT = "adjustment"
     IMPORT = "import"
     REVERSAL = "reversal"
+    LATE_APPROVAL = "late_approval"
 
 
 class Balancing(StrEnum):

@@ -48,6 +48,19 @@ def refund_transfer(payment: Payment, refund: Refund) -> Transfer:
     )
 
 
+def late_transfer(payment: Payment, money: Money, transfer_id: TransferId) -> Transfer:
+    """What a gateway took for the payment when it had ended without: it is the payer's money."""
+    return Transfer(
+        id=transfer_id,
+        kind=TransferKind.LATE_APPROVAL,
+        debit=_platform(AccountType.GATEWAY_RECEIVABLE, payment),
+        credit=_platform(AccountType.SUSPENSE, payment),
+        money=money,
+        object_id=ids.text("pay", payment.id),
+        transaction_id=payment.id,
+    )
+
+
 def fee_on(payment: Payment) -> int:
     """The fee for what was captured, by the schedule in force when the payment was accepted."""
     schedule = FeeSchedule(payment.fee_basis_points, payment.fee_fixed_minor)

@@ -16,12 +16,15 @@ from paynexus.fraud.service import Subject
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
 from paynexus.ids import AttemptId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import endings
+from paynexus.payments import endings, ladder, late, pursuit
 from paynexus.payments.changes import Change
 from paynexus.payments.deciding import decide
 from paynexus.payments.endings import Ended
 from paynexus.payments.model import CHARGEABLE, Challenge, Payment, RefundStatus
+from paynexus.payments.pursuit import Call
 from paynexus.payments.store import attempts, commits, payments
+from paynexus.payments.store.attempts import Attempt
+from paynexus.payments.store.late import LateApproval
 from paynexus.payments.store.standings import Standing
 
 REFERENCE_PREFIX = {
@@ -30,6 +33,9 @@ REFERENCE_PREFIX = {
     Operation.CANCEL: "can",
     Operation.REFUND: "ref",
 }
+
+
+NO_GATEWAY = "gateway_not_configured"
 
 
 class Next(StrEnum):
@@ -59,10 +65,11 @@ def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Next:
     """The payment's fraud decision is stored; a challenged payment is CHALLENGED."""
     with db.reading() as connection:
         payment = payments.get(connection, payment_id)
-    if payment is None:
-        raise NotFound("There is no such payment.")
-    if payment.status not in CHARGEABLE:
-        return Next.DONE
+        if payment is None:
+            raise NotFound("There is no such payment.")
+        if payment.status not in CHARGEABLE:
+            # What has ended is still asked for where its charge may yet turn up.
+            return Next.ALLOW if attempts.is_open(connection, payment_id) else Next.DONE
     decision = fraud.assess(db, _subject(payment), now=now)
     if decision.verdict is Verdict.ALLOW or (
         decision.verdict is Verdict.CHALLENGE and payment.challenge is Challenge.AUTHENTICATED
@@ -85,7 +92,8 @@ def call_gateway(
     """What is known of the operation at the gateway, recorded before and after the call.
 
     The first call sends; every later one inquires first, and sends again only under the same
-    reference, which the gateway takes once. No transaction is open while the gateway works.
+    reference, which the gateway takes once, or calls the charge off (ladder.py). No transaction
+    is open while the gateway works.
     """
     prepared = decide(
         db,
@@ -95,25 +103,34 @@ def call_gateway(
     )
     if isinstance(prepared, Outcome):
         return prepared
-    result = _ask(prepared, deadline_seconds)
-    with db.statement() as connection:
-        return attempts.finish(connection, prepared.attempt_id, result, now=clock())
+    return pursuit.carry_out(db, prepared, clock=clock, deadline_seconds=deadline_seconds)
 
 
 def finish(db: Database, step: Step, *, blocked: bool, now: dt.datetime) -> str:
     """The payment, or the refund, is in the status that its attempt's outcome asks for.
 
     Status, books, stored answer and event are one commit. Without an outcome nothing changes.
+    A charge that was approved when its payment had ended without it is booked in, to go back.
     """
 
-    def act(connection: Connection, standing: Standing) -> str:
+    def act(connection: Connection, standing: Standing) -> str | Aftermath:
+        aftermath = _aftermath(connection, standing, step)
+        if aftermath is not None:
+            return aftermath
         change = _ending(standing, step, blocked=blocked)
         if change is None:
             return _status(standing, step)
         commits.end(connection, change, now=now)
         return change.status
 
-    return decide(db, step.payment_id, step.operation_id, act)
+    found = decide(db, step.payment_id, step.operation_id, act)
+    if isinstance(found, str):
+        return found
+    if isinstance(found.about, LateApproval):
+        late.finish(db, step.payment_id, found.about, now=now)
+    else:
+        late.record(db, step.payment_id, found.about, now=now)
+    return found.status
 
 
 def _ending(standing: Standing, step: Step, *, blocked: bool) -> Change | None:
@@ -135,11 +152,21 @@ def _status(standing: Standing, step: Step) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    attempt_id: UUID
-    gateway: Gateway
-    instruction: Instruction
-    is_first: bool
+class Aftermath:
+    """What is left to do about a payment that had ended: a late approval, or its attempt."""
+
+    about: LateApproval | UUID
+    status: str
+
+
+def _aftermath(connection: Connection, standing: Standing, step: Step) -> Aftermath | None:
+    status = str(standing.payment.status)
+    if step.operation is Operation.CHARGE:
+        if standing.attempt is None or not late.is_late(connection, standing):
+            return None
+        return Aftermath(standing.attempt.id, status)
+    found = late.returning(connection, standing, step.operation_id)
+    return Aftermath(found, status) if found else None
 
 
 def _subject(payment: Payment) -> Subject:
@@ -171,19 +198,20 @@ def _prepare(
     step: Step,
     *,
     now: dt.datetime,
-) -> _Call | Outcome:
+) -> Call | Outcome:
     payment, attempt = standing.payment, standing.attempt
+    gateway = gateways.get(payment.mode)
+    if step.operation is not Operation.CHARGE:
+        found = late.returning(connection, standing, step.operation_id)
+        if found is not None:
+            return late.prepare(connection, standing, found, gateway, now=now)
     if attempt is not None and attempt.outcome not in (None, Outcome.UNKNOWN):
         return Outcome(attempt.outcome)
-    if attempt is None and not _may_begin(standing, step):
-        return Outcome.NOT_SENT
-    gateway = gateways.get(payment.mode)
-    instruction = _instruction(standing, step)
     if attempt is not None:
-        if gateway is None:
-            return Outcome.UNKNOWN
-        known = attempts.call_again(connection, attempt.id)
-        return known or _Call(attempt.id, gateway, instruction, is_first=False)
+        return _prepare_again(connection, standing, attempt, gateway, step, now=now)
+    if not _may_begin(standing, step):
+        return Outcome.NOT_SENT
+    instruction = _instruction(standing, step)
     attempt_id = AttemptId(ids.new_id())
     attempts.insert(
         connection,
@@ -197,7 +225,25 @@ def _prepare(
     )
     if gateway is None:
         return Outcome.NOT_SENT
-    return _Call(attempt_id, gateway, instruction, is_first=True)
+    return Call(attempt_id, gateway, instruction, began=now)
+
+
+def _prepare_again(
+    connection: Connection,
+    standing: Standing,
+    attempt: Attempt,
+    gateway: Gateway | None,
+    step: Step,
+    *,
+    now: dt.datetime,
+) -> Call | Outcome:
+    if gateway is None:
+        next_at = ladder.next_at(attempt.began, now)
+        result = Result(Outcome.UNKNOWN, code=NO_GATEWAY)
+        return attempts.finish(connection, attempt.id, result, next_at=next_at, now=now)
+    instruction, may_send = _instruction(standing, step), _may_begin(standing, step)
+    known = attempts.call_again(connection, attempt.id)
+    return known or pursuit.again(attempt, gateway, instruction, may_send=may_send)
 
 
 def _may_begin(standing: Standing, step: Step) -> bool:
@@ -237,19 +283,9 @@ def _money(standing: Standing, step: Step) -> Money:
     return payment.money
 
 
-def _ask(call: _Call, deadline_seconds: float) -> Result:
-    gateway, instruction = call.gateway, call.instruction
-    if call.is_first:
-        return gateway.send(instruction, deadline_seconds=deadline_seconds)
-    found = gateway.inquire(instruction.reference, deadline_seconds=deadline_seconds / 2)
-    if found is not None:
-        return found
-    return gateway.send(instruction, deadline_seconds=deadline_seconds / 2)
-
-
 def _no_gateway(mode: str) -> Result:
     return Result(
         Outcome.NOT_SENT,
-        code="gateway_not_configured",
+        code=NO_GATEWAY,
         message=f"No gateway is configured for {mode} payments.",
     )

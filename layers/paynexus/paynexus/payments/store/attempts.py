@@ -1,15 +1,17 @@
 """Attempts in SQL: what was asked of a gateway, under which reference, to what end."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.errors import ChangedMeanwhile
-from paynexus.gateways.port import Instruction, Outcome, Result
-from paynexus.ids import AttemptId
+from paynexus.gateways.port import Instruction, Operation, Outcome, Result
+from paynexus.ids import AttemptId, PaymentId
 from paynexus.payments.model import Payment
 
 # The payment's lock and version: what is decided meanwhile must not be charged all the same.
@@ -18,7 +20,7 @@ INSERT INTO attempts (
     id, payment_id, operation, operation_id, number, gateway, reference, amount, currency,
     created_at, outcome, code, message, finished_at
 )
-SELECT %(id)s, id, %(operation)s, %(operation_id)s, 1, %(gateway)s, %(reference)s,
+SELECT %(id)s, id, %(operation)s, %(operation_id)s, %(number)s, %(gateway)s, %(reference)s,
     %(amount)s, %(currency)s, %(now)s, %(outcome)s, %(code)s, %(message)s, %(finished_at)s
 FROM transactions WHERE id = %(payment_id)s AND version = %(version)s FOR UPDATE
 ON CONFLICT (operation_id, number) DO NOTHING
@@ -29,16 +31,54 @@ WHERE id = %s AND (outcome IS NULL OR outcome = 'UNKNOWN')
 """
 SQL_OUTCOME = "SELECT outcome FROM attempts WHERE id = %s"
 # A call that never left speaks for itself: another one under the same reference, made before
-# it or at the same time by somebody else, may have arrived or may still do so.
+# it or at the same time by somebody else, may have arrived or may still do so. And an approval
+# says nothing while the charge is being called off: the cancel may strike right after it. All
+# of this is asked of the row that is written, not of one that was read before.
 SQL_FINISH = """
 UPDATE attempts SET
-    outcome = CASE WHEN %(outcome)s = 'NOT_SENT' AND calls > 1 THEN 'UNKNOWN'
-        ELSE %(outcome)s END,
+    outcome = CASE WHEN {doubtful} THEN 'UNKNOWN' ELSE %(outcome)s END,
+    next_at = CASE WHEN {doubtful} THEN %(next_at)s::TIMESTAMPTZ END,
     gateway_reference = %(gateway_reference)s, code = %(code)s, message = %(message)s,
     response = %(response)s, finished_at = %(now)s
 WHERE id = %(id)s AND (outcome IS NULL OR outcome = 'UNKNOWN')
 RETURNING outcome
+""".format(
+    doubtful="""(%(outcome)s = 'UNKNOWN' OR (%(outcome)s = 'NOT_SENT' AND calls > 1)
+        OR (%(outcome)s = 'APPROVED' AND called_off_at IS NOT NULL))"""
+)
+SQL_DUE = """
+SELECT id, payment_id, operation, operation_id, created_at FROM attempts
+WHERE next_at <= %(now)s ORDER BY next_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
+SQL_NEXT_TURN = """
+UPDATE attempts SET next_at = turn.next_at, rung = turn.rung
+FROM unnest(%s::UUID[], %s::TIMESTAMPTZ[], %s::INTEGER[]) AS turn (id, next_at, rung)
+WHERE attempts.id = turn.id
+"""
+SQL_IS_OPEN = "SELECT EXISTS (SELECT FROM attempts WHERE operation_id = %s AND next_at IS NOT NULL)"
+SQL_BY_REFERENCE = """
+SELECT id, payment_id, operation, operation_id, outcome, created_at
+FROM attempts WHERE reference = %s FOR UPDATE
+"""
+# The lock on the charge's row comes first: whoever finishes it waits, and then sees this.
+SQL_CALL_OFF = """
+UPDATE attempts SET called_off_at = coalesce(called_off_at, %s)
+WHERE id = %s AND (outcome IS NULL OR outcome = 'UNKNOWN')
+"""
+SQL_CANCEL_AGAIN = """
+INSERT INTO attempts (
+    id, payment_id, operation, operation_id, number, gateway, reference, amount, currency,
+    created_at
+)
+SELECT %(id)s, payment_id, 'cancel', id, 1, gateway, %(reference)s, amount, currency, %(now)s
+FROM attempts WHERE id = %(charge_id)s
+ON CONFLICT (operation_id, number) DO UPDATE SET
+    calls = attempts.calls + CASE WHEN coalesce(attempts.outcome, 'UNKNOWN') = 'UNKNOWN'
+        THEN 1 ELSE 0 END
+RETURNING id, reference, outcome, code
+"""
+SQL_CANCEL_REFUSED = "UPDATE attempts SET called_off_at = NULL WHERE id = %s"
+SQL_STANDING_OF = "SELECT outcome, code, message FROM attempts WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +89,32 @@ class Attempt:
     outcome: str | None
     code: str | None
     message: str | None
+    operation: Operation
+    number: int
+    began: dt.datetime
+    is_called_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An attempt whose outcome is not known, and the operation that it was made for."""
+
+    id: UUID
+    payment_id: PaymentId
+    operation: Operation
+    operation_id: UUID
+    began: dt.datetime
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The technical cancel of a charge, and what is known of it."""
+
+    id: UUID
+    reference: str
+    outcome: Outcome | None
+    code: str | None
 
 
 def insert(
@@ -61,6 +127,7 @@ def insert(
     gateway: str,
     result: Result | None,
     now: dt.datetime,
+    number: int = 1,
 ) -> None:
     """The call is on record before it is made; with a `result`, it never will be.
 
@@ -73,6 +140,7 @@ def insert(
         "version": payment.version,
         "operation": instruction.operation,
         "operation_id": operation_id,
+        "number": number,
         "gateway": gateway,
         "reference": instruction.reference,
         "amount": instruction.money.amount,
@@ -99,9 +167,17 @@ def call_again(connection: Connection, attempt_id: UUID) -> Outcome | None:
 
 
 def finish(
-    connection: Connection, attempt_id: UUID, result: Result, *, now: dt.datetime
+    connection: Connection,
+    attempt_id: UUID,
+    result: Result,
+    *,
+    next_at: dt.datetime | None,
+    now: dt.datetime,
 ) -> Outcome:
-    """The attempt has the outcome that the result is proof of, unless it had a certain one."""
+    """The attempt has the outcome that the result is proof of, unless it had a certain one.
+
+    One that stays UNKNOWN has its next turn at `next_at`.
+    """
     values = {
         "id": attempt_id,
         "outcome": result.outcome,
@@ -109,7 +185,64 @@ def finish(
         "code": result.code,
         "message": result.message,
         "response": Jsonb(result.response),
+        "next_at": next_at,
         "now": now,
     }
-    row = connection.execute(SQL_FINISH, values).fetchone()
+    row = connection.execute(SQL_FINISH.encode(), values).fetchone()
     return Outcome(row[0]) if row else result.outcome
+
+
+def due(tx: Connection, *, now: dt.datetime, limit: int) -> list[Turn]:
+    """Attempts whose turn has come, the longest due first, held by this transaction alone."""
+    return [_turn(row) for row in tx.execute(SQL_DUE, {"now": now, "limit": limit})]
+
+
+def put_off(tx: Connection, turns: Sequence[tuple[UUID, dt.datetime, int]]) -> None:
+    """Each attempt has its next turn, on its rung, whatever comes of this one."""
+    ids_, times, rungs = zip(*turns, strict=True) if turns else ((), (), ())
+    tx.execute(SQL_NEXT_TURN, (list(ids_), list(times), list(rungs)))
+
+
+def is_open(connection: Connection, operation_id: UUID) -> bool:
+    """Whether what became of the operation is still asked for."""
+    row = connection.execute(SQL_IS_OPEN, (operation_id,)).fetchone()
+    return bool(row and row[0])
+
+
+def by_reference(tx: Connection, reference: str) -> Turn | None:
+    """The attempt under our reference, held until the transaction ends."""
+    row = tx.execute(SQL_BY_REFERENCE, (reference,)).fetchone()
+    if row is None:
+        return None
+    found = _turn((*row[:4], row[5]))
+    return replace(found, outcome=Outcome(row[4]) if row[4] else None)
+
+
+def call_off(
+    tx: Connection, charge_id: UUID, cancel_id: AttemptId, reference: str, *, now: dt.datetime
+) -> Result | Cancel:
+    """One more cancel of the charge is on record before it is made: from now on it is given up.
+
+    Or what is known of the charge by now, if somebody else was quicker.
+    """
+    if not tx.execute(SQL_CALL_OFF, (now, charge_id)).rowcount:
+        return _known(tx, charge_id)
+    values = {"id": cancel_id, "charge_id": charge_id, "reference": reference, "now": now}
+    row = tx.execute(SQL_CANCEL_AGAIN, values).fetchone()
+    assert row is not None, "it is inserted or updated"  # noqa: S101 - SQL's own promise
+    return Cancel(row[0], row[1], Outcome(row[2]) if row[2] else None, row[3])
+
+
+def cancel_refused(tx: Connection, charge_id: UUID) -> None:
+    """The gateway does not cancel the charge: what it says of the charge counts again."""
+    tx.execute(SQL_CANCEL_REFUSED, (charge_id,))
+
+
+def _known(connection: Connection, attempt_id: UUID) -> Result:
+    row = connection.execute(SQL_STANDING_OF, (attempt_id,)).fetchone()
+    assert row is not None, "attempts are never deleted"  # noqa: S101 - nothing deletes them
+    return Result(Outcome(row[0]), code=row[1], message=row[2])
+
+
+def _turn(row: tuple[Any, ...]) -> Turn:
+    return Turn(row[0], PaymentId(row[1]), Operation(row[2]), row[3], row[4])

@@ -35,7 +35,8 @@ ORDER BY t.id DESC
 LIMIT %(limit)s
 """
 )
-# Whatever is not decided holds money: the open holds are few, and indexed anyway.
+# Whatever is not decided holds money: the open holds are few, and indexed anyway. What is
+# unknown at the gateway has turns of its own.
 SQL_TAKE_UP = """
 UPDATE transactions SET updated_at = %(now)s
 WHERE id IN (
@@ -45,6 +46,10 @@ WHERE id IN (
     INNER JOIN transactions AS p ON p.id = t.transaction_id AND p.transfer_id = t.id
     WHERE (p.status IN ('PENDING', 'UNKNOWN') OR p.open_operation IS NOT NULL)
         AND p.updated_at < %(before)s
+        AND NOT EXISTS (
+            SELECT FROM attempts AS a
+            WHERE a.operation_id IN (p.id, p.open_operation_id) AND a.next_at IS NOT NULL
+        )
     ORDER BY p.updated_at
     LIMIT %(limit)s
     FOR UPDATE OF p SKIP LOCKED

@@ -17,6 +17,10 @@ UPDATE refunds SET updated_at = %(now)s
 WHERE id IN (
     SELECT id FROM refunds
     WHERE status IN ('PENDING', 'UNKNOWN') AND updated_at < %(before)s
+        AND NOT EXISTS (
+            SELECT FROM attempts AS a
+            WHERE a.operation_id = refunds.id AND a.next_at IS NOT NULL
+        )
     ORDER BY updated_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from paynexus.db import Connection
+from paynexus.gateways.port import Operation
 from paynexus.ids import PaymentId
 from paynexus.payments.model import Payment, Refund
 from paynexus.payments.store import payments, refunds
@@ -14,7 +15,8 @@ from paynexus.payments.store.attempts import Attempt
 
 SQL_STANDING = """
 SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country,
-    a.id AS attempt_id, a.outcome, a.code, a.message,
+    a.id AS attempt_id, a.outcome, a.code, a.message, a.operation, a.number,
+    a.created_at AS attempt_created_at, a.called_off_at,
     r.id AS refund_id, r.amount AS refund_amount, r.status AS refund_status,
     r.reason AS refund_reason, r.transfer_id AS refund_transfer_id,
     r.failure_code AS refund_failure_code, r.failure_message AS refund_failure_message,
@@ -22,7 +24,8 @@ SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.
 FROM transactions AS t
 LEFT JOIN payment_customers AS c ON c.payment_id = t.id
 LEFT JOIN LATERAL (
-    SELECT id, outcome, code, message FROM attempts
+    SELECT id, outcome, code, message, operation, number, created_at, called_off_at
+    FROM attempts
     WHERE operation_id = %(operation_id)s ORDER BY number DESC LIMIT 1
 ) AS a ON TRUE
 LEFT JOIN refunds AS r ON r.id = %(operation_id)s
@@ -54,7 +57,16 @@ def of_operation(
 def _attempt(row: dict[str, Any]) -> Attempt | None:
     if row["attempt_id"] is None:
         return None
-    return Attempt(row["attempt_id"], row["outcome"], row["code"], row["message"])
+    return Attempt(
+        id=row["attempt_id"],
+        outcome=row["outcome"],
+        code=row["code"],
+        message=row["message"],
+        operation=Operation(row["operation"]),
+        number=row["number"],
+        began=row["attempt_created_at"],
+        is_called_off=row["called_off_at"] is not None,
+    )
 
 
 def _refund(row: dict[str, Any]) -> Refund | None:

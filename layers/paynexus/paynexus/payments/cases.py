@@ -1,0 +1,57 @@
+"""Cases: what no machine may decide is told to a person, with a deadline."""
+
+import datetime as dt
+from enum import StrEnum
+from uuid import UUID
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from paynexus.db import Connection, Database
+from paynexus.ids import PaymentId
+from paynexus.observability import count, gauge, logger
+from paynexus.payments import ladder
+from paynexus.payments.store import cases
+from paynexus.payments.store.cases import Watch
+
+OPEN_LIMIT = 1_000
+"""Cases that one run opens; the next one is a minute away."""
+
+
+class Kind(StrEnum):
+    """Why a person is asked."""
+
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    """Nobody could say for half a day what became of a call. Closed by whatever clears it up."""
+    CONTRADICTION = "contradiction"
+    """A gateway said the opposite of what it had said before."""
+    LATE_APPROVAL_KEPT = "late_approval_kept"
+    """Money taken for a payment that had ended: the gateway refuses to give it back."""
+
+
+def open_case(
+    tx: Connection, kind: Kind, attempt_id: UUID, payment_id: PaymentId, *, now: dt.datetime
+) -> None:
+    """There is one case of this kind about the attempt; whoever is responsible is told of it."""
+    due_at = now + ladder.CASE_DUE
+    if cases.open_one(tx, kind, attempt_id, payment_id, due_at=due_at, now=now):
+        logger.warning("case opened", payment_id=str(payment_id), kind=str(kind))
+        count("CaseOpened", kind=str(kind))
+
+
+def open_unknown(db: Database, *, now: dt.datetime) -> int:
+    """There is a case about each outcome that is unknown for long; how many were opened."""
+    with db.transaction() as tx:
+        waiting = cases.waiting(tx, before=now - ladder.CASE_AFTER, limit=OPEN_LIMIT)
+        for attempt_id, payment_id in waiting:
+            open_case(tx, Kind.UNKNOWN_OUTCOME, attempt_id, payment_id, now=now)
+    return len(waiting)
+
+
+def watch(db: Database, *, now: dt.datetime) -> Watch:
+    """How much is unknown and how many cases are open, as metrics too: alarms watch them."""
+    with db.reading() as connection:
+        found = cases.watch(connection, now=now)
+    gauge("OutcomesUnknown", found.unknown, unit=MetricUnit.Count)
+    gauge("CasesOpen", found.open_cases, unit=MetricUnit.Count)
+    gauge("CasesOverdue", found.overdue_cases, unit=MetricUnit.Count)
+    return found

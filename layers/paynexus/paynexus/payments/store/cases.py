@@ -1,0 +1,72 @@
+"""Cases in SQL: what a person has to look at, by when, and how it ended."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from paynexus import ids
+from paynexus.db import Connection
+from paynexus.ids import PaymentId
+
+# The lock: an outcome that becomes certain meanwhile closes the case, or keeps it from opening.
+SQL_WAITING = """
+SELECT a.id, a.payment_id FROM attempts AS a
+WHERE a.next_at IS NOT NULL AND a.created_at <= %(before)s
+    AND NOT EXISTS (
+        SELECT FROM cases AS c WHERE c.attempt_id = a.id AND c.kind = 'unknown_outcome'
+    )
+ORDER BY a.created_at LIMIT %(limit)s
+FOR UPDATE OF a SKIP LOCKED
+"""
+SQL_OPEN = """
+INSERT INTO cases (id, kind, payment_id, attempt_id, opened_at, due_at)
+VALUES (%(id)s, %(kind)s, %(payment_id)s, %(attempt_id)s, %(now)s, %(due_at)s)
+ON CONFLICT (attempt_id, kind) DO NOTHING
+"""
+SQL_WATCH = """
+SELECT
+    (SELECT count(*) FROM attempts WHERE next_at IS NOT NULL),
+    (SELECT count(*) FROM cases WHERE state = 'OPEN'),
+    (SELECT count(*) FROM cases WHERE state = 'OPEN' AND due_at < %(now)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How much is unknown, and how much of it is a person's business."""
+
+    unknown: int
+    open_cases: int
+    overdue_cases: int
+
+
+def waiting(tx: Connection, *, before: dt.datetime, limit: int) -> list[tuple[UUID, PaymentId]]:
+    """Attempts from before then whose outcome is still unknown and in no case yet; held."""
+    return tx.execute(SQL_WAITING, {"before": before, "limit": limit}).fetchall()
+
+
+def open_one(
+    tx: Connection,
+    kind: str,
+    attempt_id: UUID,
+    payment_id: PaymentId,
+    *,
+    due_at: dt.datetime,
+    now: dt.datetime,
+) -> bool:
+    """There is a case of this kind about the attempt; whether it was opened just now."""
+    values = {
+        "id": ids.new_id(),
+        "kind": kind,
+        "payment_id": payment_id,
+        "attempt_id": attempt_id,
+        "due_at": due_at,
+        "now": now,
+    }
+    return tx.execute(SQL_OPEN, values).rowcount == 1
+
+
+def watch(connection: Connection, *, now: dt.datetime) -> Watch:
+    """The counts as they are."""
+    row = connection.execute(SQL_WATCH, {"now": now}).fetchone()
+    return Watch(*row) if row else Watch(0, 0, 0)

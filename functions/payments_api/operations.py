@@ -26,11 +26,17 @@ WHOLE_CAPTURE, CANCEL, WHOLE_REFUND = CaptureOrder(), CancelOrder(), RefundOrder
 def capture(
     payment_id: str, body: Annotated[CaptureOrder, Body()] = WHOLE_CAPTURE
 ) -> Response[str]:
-    """An AUTHORIZED payment is completed, whole or in part."""
+    """An AUTHORIZED payment is captured: in parts, or for good, which completes it."""
     own_id, scope, fingerprint, now = _begin(payment_id, "capture", body)
     db = runtime.database()
     begun = operations.capture(
-        db, scope, own_id, amount=body.amount, fingerprint=fingerprint, now=now
+        db,
+        scope,
+        own_id,
+        amount=body.amount,
+        is_final=body.final_capture,
+        fingerprint=fingerprint,
+        now=now,
     )
     step = Step(own_id, Operation.CAPTURE, begun.operation_id)
     return conclude(step, scope, fingerprint=fingerprint, answer=begun.answer)
@@ -38,7 +44,7 @@ def capture(
 
 @router.post("/payments/<payment_id>/cancel", summary="Cancel a payment")
 def cancel(payment_id: str, body: Annotated[CancelOrder, Body()] = CANCEL) -> Response[str]:
-    """An AUTHORIZED or CHALLENGED payment is given up; nothing is taken."""
+    """An AUTHORIZED or CHALLENGED payment is given up: nothing more is taken."""
     own_id, scope, fingerprint, now = _begin(payment_id, "cancel", body)
     begun = operations.cancel(runtime.database(), scope, own_id, fingerprint=fingerprint, now=now)
     step = Step(own_id, Operation.CANCEL, begun.operation_id)
@@ -68,7 +74,7 @@ def confirm(payment_id: str, body: Annotated[ConfirmOrder, Body()]) -> Response[
 
 @router.post("/payments/<payment_id>/refunds", summary="Refund a payment", status_code=201)
 def refund(payment_id: str, body: Annotated[RefundOrder, Body()] = WHOLE_REFUND) -> Response[str]:
-    """A COMPLETED payment's money goes back, whole or in part, as often as some is left."""
+    """Captured money goes back, whole or in part, as often as some is left."""
     own_id, scope, fingerprint, now = _begin(payment_id, "refunds", body)
     begun = operations.refund(
         runtime.database(),

@@ -81,9 +81,12 @@ class PaymentOrder(http.Strict):
 
 
 class CaptureOrder(http.Strict):
-    """A capture; without `amount` all that was authorised."""
+    """A capture; without `amount` all that is left of the authorisation."""
 
     amount: Amount | None = None
+    final_capture: Annotated[
+        bool, Field(description="true releases what is left; false keeps it for later captures")
+    ] = True
 
 
 class CancelOrder(http.Strict):

@@ -1,21 +1,19 @@
-"""Schedule: payments left half-way are run again, each step being safe to repeat."""
+"""Schedule: payments left half-way are run again, those whose time is up are ended."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from paynexus import runtime
-from paynexus.payments import sweeper
+from paynexus.payments import expiry, sweeper
 
 WORKFLOW_MS = 27_000
 """What one run of the workflow may take: with less time left, none is begun."""
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401 - Lambda's own
-    """`swept`: the payments and refunds that were taken up."""
+    """`swept`: the payments and refunds that were taken up; `expired`: those whose time was up."""
+    db, run, now = runtime.database(), runtime.workflow().run, runtime.clock()()
     swept = sweeper.sweep(
-        runtime.database(),
-        runtime.workflow().run,
-        now=runtime.clock()(),
-        has_time=lambda: context.get_remaining_time_in_millis() > WORKFLOW_MS,
+        db, run, now=now, has_time=lambda: context.get_remaining_time_in_millis() > WORKFLOW_MS
     )
-    return {"swept": swept}
+    return {"swept": swept, "expired": expiry.expire(db, run, now=now)}

@@ -372,6 +372,7 @@ CREATE TABLE transactions (
     mode payment_mode NOT NULL,
     capture payment_capture NOT NULL,
     captured_amount total NOT NULL DEFAULT 0,
+    captures smallint NOT NULL DEFAULT 0,
     refunded_amount total NOT NULL DEFAULT 0,
     refunding_amount total NOT NULL DEFAULT 0,
     fee_amount bigint NOT NULL DEFAULT 0,
@@ -390,6 +391,7 @@ CREATE TABLE transactions (
     open_operation payment_operation,
     open_operation_id uuid,
     open_operation_amount bigint,
+    open_operation_is_final boolean,
     updated_at timestamp with time zone NOT NULL DEFAULT now(),
     version integer NOT NULL DEFAULT 1
 ) PARTITION BY RANGE (id);
@@ -804,6 +806,19 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.attempt_may_become(p_old text, p_new text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE coalesce(p_old, 'RUNNING')
+        WHEN 'RUNNING' THEN p_new IN ('APPROVED', 'DECLINED', 'NOT_SENT', 'UNKNOWN') IS TRUE
+        WHEN 'UNKNOWN' THEN p_new IN ('UNKNOWN', 'APPROVED', 'DECLINED') IS TRUE
+        ELSE FALSE
+    END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.claim_key(p_merchant_id uuid, p_mode text, p_operation text, p_key text, p_fingerprint bytea, p_object_id uuid, p_now timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
  RETURNS record
  LANGUAGE plpgsql
@@ -882,9 +897,10 @@ CREATE OR REPLACE FUNCTION public.guard_attempt()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF OLD.outcome IN ('APPROVED', 'DECLINED', 'NOT_SENT') AND OLD.outcome IS DISTINCT FROM NEW.outcome
-    THEN
-        RAISE EXCEPTION 'the outcome of attempt % is known and can not change', OLD.id
+    IF OLD.outcome IS DISTINCT FROM NEW.outcome
+        AND NOT attempt_may_become(OLD.outcome, NEW.outcome) THEN
+        RAISE EXCEPTION 'attempt % is % and can not become %', OLD.id,
+            coalesce(OLD.outcome, 'RUNNING'), coalesce(NEW.outcome, 'RUNNING')
             USING ERRCODE = 'PN010';
     END IF;
     RETURN NEW;
@@ -962,8 +978,11 @@ BEGIN
         IS DISTINCT FROM
         (NEW.id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency, NEW.transfer_id) THEN
         RAISE EXCEPTION 'what was asked for in a payment never changes' USING ERRCODE = 'PN020';
-    ELSIF NEW.captured_amount > NEW.amount
-        OR NEW.refunded_amount + NEW.refunding_amount > NEW.captured_amount
+    ELSIF NOT payment_is_covered(
+            NEW.status, NEW.amount, NEW.captured_amount, NEW.refunded_amount, NEW.refunding_amount
+        ) OR NEW.captured_amount < OLD.captured_amount
+        OR NEW.refunded_amount < OLD.refunded_amount
+        OR NEW.captured_amount > OLD.captured_amount AND NEW.captures <> OLD.captures + 1
         OR (NEW.open_operation IS NULL) <> (NEW.open_operation_id IS NULL) THEN
         RAISE EXCEPTION 'payment % would contradict itself', NEW.id
             USING ERRCODE = 'check_violation';
@@ -978,12 +997,35 @@ CREATE OR REPLACE FUNCTION public.guard_refund()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF OLD.status <> NEW.status
-        AND (OLD.status IN ('COMPLETED', 'FAILED') OR NEW.status = 'PENDING') THEN
+    IF OLD.status <> NEW.status AND NOT refund_may_become(OLD.status, NEW.status) THEN
         RAISE EXCEPTION 'a % refund can not become %', OLD.status, NEW.status
             USING ERRCODE = 'PN010';
+    ELSIF (OLD.id, OLD.payment_id, OLD.amount, OLD.currency, OLD.transfer_id) IS DISTINCT FROM
+        (NEW.id, NEW.payment_id, NEW.amount, NEW.currency, NEW.transfer_id) THEN
+        RAISE EXCEPTION 'what was asked for in a refund never changes' USING ERRCODE = 'PN020';
     END IF;
     RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_refunded_total()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    returned BIGINT;
+    reserved BIGINT;
+BEGIN
+    SELECT coalesce(sum(amount), 0) INTO returned FROM refunds
+    WHERE payment_id = NEW.payment_id AND status <> 'FAILED';
+    SELECT refunded_amount + refunding_amount INTO reserved FROM transactions
+    WHERE id = NEW.payment_id;
+    IF returned > coalesce(reserved, 0) THEN
+        RAISE EXCEPTION 'refunds of payment % are more than it holds for them', NEW.payment_id
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
 END
 $function$
 ;
@@ -2730,11 +2772,13 @@ DECLARE
 BEGIN
     UPDATE transactions SET
         status = p_state.status, captured_amount = p_state.captured_amount,
+        captures = p_state.captures,
         refunded_amount = p_state.refunded_amount, refunding_amount = p_state.refunding_amount,
         fee_amount = p_state.fee_amount, challenge = p_state.challenge,
         failure_code = p_state.failure_code, failure_message = p_state.failure_message,
         open_operation = p_state.open_operation, open_operation_id = p_state.open_operation_id,
         open_operation_amount = p_state.open_operation_amount,
+        open_operation_is_final = p_state.open_operation_is_final,
         gateway_response = CASE WHEN NOT p_is_charged THEN gateway_response ELSE (
             SELECT response FROM attempts WHERE operation_id = p_id ORDER BY number DESC LIMIT 1
         ) END,
@@ -2775,6 +2819,20 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.payment_is_covered(p_status payment_status, p_amount bigint, p_captured bigint, p_refunded bigint, p_refunding bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT p_refunded + p_refunding <= p_captured AND p_captured <= p_amount
+        AND CASE p_status
+            WHEN 'COMPLETED' THEN p_captured > 0
+            WHEN 'AUTHORIZED' THEN p_captured < p_amount
+            ELSE p_captured = 0
+        END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.payment_may_become(p_old payment_status, p_new payment_status)
  RETURNS boolean
  LANGUAGE sql
@@ -2784,8 +2842,9 @@ AS $function$
         WHEN 'PENDING' THEN p_new IN
             ('CHALLENGED', 'AUTHORIZED', 'UNKNOWN', 'COMPLETED', 'FAILED', 'CANCELED')
         WHEN 'CHALLENGED' THEN p_new IN ('PENDING', 'FAILED', 'CANCELED')
-        WHEN 'UNKNOWN' THEN p_new IN ('AUTHORIZED', 'COMPLETED', 'FAILED', 'CANCELED')
-        WHEN 'AUTHORIZED' THEN p_new IN ('COMPLETED', 'CANCELED')
+        WHEN 'UNKNOWN' THEN p_new IN
+            ('UNKNOWN', 'AUTHORIZED', 'COMPLETED', 'FAILED', 'CANCELED')
+        WHEN 'AUTHORIZED' THEN p_new IN ('AUTHORIZED', 'COMPLETED', 'CANCELED')
         ELSE FALSE
     END
 $function$
@@ -2811,6 +2870,18 @@ BEGIN
     END IF;
     RETURN NEW;
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.refund_may_become(p_old text, p_new text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE
+        WHEN p_old IN ('PENDING', 'UNKNOWN') THEN p_new IN ('UNKNOWN', 'COMPLETED', 'FAILED')
+        ELSE FALSE
+    END
 $function$
 ;
 
@@ -2947,6 +3018,8 @@ CREATE TRIGGER qr_codes_are_never_deleted BEFORE DELETE ON public.qr_codes FOR E
 
 CREATE TRIGGER refund_follows_its_lifecycle BEFORE UPDATE ON public.refunds FOR EACH ROW EXECUTE FUNCTION guard_refund();
 
+CREATE TRIGGER refunds_are_reserved AFTER INSERT OR UPDATE OF status, amount ON public.refunds FOR EACH ROW EXECUTE FUNCTION guard_refunded_total();
+
 CREATE TRIGGER settlement_lines_are_never_rewritten BEFORE DELETE OR UPDATE ON public.settlement_lines FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER settlement_status_moves_along_the_table BEFORE INSERT OR UPDATE ON public.settlements FOR EACH ROW EXECUTE FUNCTION settlement_status_moves_along_the_table();
@@ -3056,10 +3129,11 @@ CREATE VIEW audit.blocked_payment_was_charged AS
 CREATE VIEW audit.captured_amount_differs_from_the_ledger AS
  SELECT p.id AS payment_id,
     p.captured_amount,
-    t.amount AS posted
+    COALESCE(sum((t.amount)::bigint), (0)::numeric) AS posted
    FROM (transactions p
-     JOIN transfers t ON (((t.pending_id = p.transfer_id) AND (t.state = 'post'::transfer_state))))
-  WHERE ((p.captured_amount)::bigint <> (t.amount)::bigint);
+     LEFT JOIN transfers t ON (((t.pending_id = p.transfer_id) AND (t.state = 'post'::transfer_state))))
+  GROUP BY p.id, p.captured_amount, p.captures
+ HAVING (((p.captured_amount)::numeric <> COALESCE(sum((t.amount)::bigint), (0)::numeric)) OR (p.captures <> count(t.id)));
 
 CREATE VIEW audit.case_of_a_known_outcome_is_open AS
  SELECT c.id AS case_id,
@@ -3206,7 +3280,6 @@ CREATE VIEW audit.fee_differs_from_the_ledger AS
     COALESCE(sum((t.amount)::bigint), (0)::numeric) AS booked
    FROM (transactions p
      LEFT JOIN transfers t ON (((t.transaction_id = p.id) AND (t.kind = 'fee'::transfer_kind))))
-  WHERE (p.status = 'COMPLETED'::payment_status)
   GROUP BY p.id, p.fee_amount
  HAVING ((p.fee_amount)::numeric <> COALESCE(sum((t.amount)::bigint), (0)::numeric));
 
@@ -3290,7 +3363,7 @@ CREATE VIEW audit.paid_settlement_lacks_its_payout_paid_transfer AS
 CREATE VIEW audit.payment_contradicts_itself AS
  SELECT id AS payment_id
    FROM transactions
-  WHERE (((captured_amount)::bigint > (amount)::bigint) OR (((refunded_amount)::bigint + (refunding_amount)::bigint) > (captured_amount)::bigint) OR ((open_operation IS NULL) <> (open_operation_id IS NULL)));
+  WHERE ((NOT payment_is_covered(status, (amount)::bigint, (captured_amount)::bigint, (refunded_amount)::bigint, (refunding_amount)::bigint)) OR ((open_operation IS NULL) <> (open_operation_id IS NULL)));
 
 CREATE VIEW audit.payment_has_no_merchant AS
  SELECT id AS payment_id,
@@ -3312,8 +3385,8 @@ CREATE VIEW audit.payment_status_differs_from_its_transfer AS
     p.status,
     r.state AS resolution
    FROM (transactions p
-     LEFT JOIN transfers r ON ((r.pending_id = p.transfer_id)))
-  WHERE (((p.status = 'COMPLETED'::payment_status) <> (NOT (r.state IS DISTINCT FROM 'post'::transfer_state))) OR ((p.status = ANY (ARRAY['FAILED'::payment_status, 'CANCELED'::payment_status])) <> (NOT (r.state IS DISTINCT FROM 'void'::transfer_state))));
+     LEFT JOIN transfers r ON (((r.pending_id = p.transfer_id) AND r.is_final)))
+  WHERE (((p.status = ANY (ARRAY['COMPLETED'::payment_status, 'FAILED'::payment_status, 'CANCELED'::payment_status])) <> (r.id IS NOT NULL)) OR (((p.captured_amount)::bigint = 0) AND (r.state = 'post'::transfer_state)) OR ((p.status = ANY (ARRAY['FAILED'::payment_status, 'CANCELED'::payment_status])) AND (r.state <> 'void'::transfer_state)) OR (r.state = 'expire'::transfer_state));
 
 CREATE VIEW audit.payment_was_charged_twice AS
  SELECT payment_id,

@@ -1,4 +1,4 @@
-"""docs/payments.md says of a payment's life what the code does."""
+"""docs/payments.md and docs/lifecycle.* say of a payment's life what the code does."""
 
 import re
 from pathlib import Path
@@ -6,25 +6,26 @@ from pathlib import Path
 from paynexus.events import FACTS
 from paynexus.gateways import outcomes
 from paynexus.payments import endings
-from paynexus.payments.model import FINAL, TRANSITIONS, Status
+from paynexus.payments.model import Failure, Status
+from tools import export_lifecycle
 
 PAGE = (Path(__file__).parents[2] / "docs/payments.md").read_text(encoding="utf-8")
 
 
-def lifecycle() -> list[str]:
-    """The diagram, as the table of the lifecycle draws it."""
-    moves = [f"    {old} --> {new}: {fact}" for (old, fact), new in TRANSITIONS.items()]
-    ends = [f"    {status} --> [*]" for status in Status if status in FINAL]
-    return ["```mermaid", "stateDiagram-v2", "    [*] --> PENDING", *moves, *ends, "```"]
+def test_the_lifecycles_are_current() -> None:
+    """docs/lifecycle.md and docs/lifecycle.json say what the code says (`make generate`)."""
+    stale = export_lifecycle.differences(export_lifecycle.wanted(), export_lifecycle.DOCS)
+
+    assert list(stale) == []
 
 
-def test_the_page_draws_the_lifecycle() -> None:
-    """Paste the expected lines into the page when this fails."""
-    _, _, rest = PAGE.partition("<!-- lifecycle: ")
-    _, _, body = rest.partition("-->\n")
-    drawn, _, _ = body.partition("<!-- /lifecycle -->")
-
-    assert drawn.splitlines() == lifecycle()
+def test_no_lifecycle_leads_out_of_its_end_or_gets_stuck() -> None:
+    """Every status is reached from the first one; from all but the final ones a way leads on."""
+    for one in export_lifecycle.LIFECYCLES:
+        reached = {one.initial, *one.transitions.values()}
+        left = {old for (old, _), new in one.transitions.items() if new != old}
+        assert reached == set(one.statuses), one.name
+        assert left == set(one.statuses) - one.final, one.name
 
 
 def test_the_page_explains_each_status() -> None:
@@ -36,7 +37,8 @@ def test_the_page_explains_each_status() -> None:
 
 def test_the_page_explains_our_own_failure_codes() -> None:
     """What a merchant is shown, besides a gateway's own codes, can be looked up."""
-    codes = {endings.BLOCKED.code, endings.NOT_AUTHENTICATED.code, "gateway_not_configured"}
+    codes = {one.code for one in vars(endings).values() if isinstance(one, Failure)}
+    codes |= {"gateway_not_configured"}
     codes |= {outcomes.CIRCUIT_OPEN, outcomes.GATEWAY_BUSY, *outcomes.REFUSED_UNREAD.values()}
     not_sent = [moment for moment, outcome in outcomes.FAILURES.items() if outcome == "NOT_SENT"]
     codes |= {f"{moment}_…" for moment in not_sent}

@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -25,7 +25,9 @@ from paynexus.gateways.port import Gateway, Operation
 from paynexus.idempotency import Answer
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.ledger import audit
-from paynexus.payments import operations, sweeper
+from paynexus.payments import expiry, operations, sweeper
+from paynexus.payments.expiry import EXPIRY_RETRY
+from paynexus.payments.model import AUTHORIZATION_LIFETIME, CHALLENGE_LIFETIME
 from tests.faults.cuts import CutDatabase, CutGateway, DeadLine, Killed, Knife, Overtaken, die
 from tests.flow import Flow
 from tests.sandbox import Sandbox
@@ -61,10 +63,13 @@ class Order:
     said: object = None
     """The status in the last answer, where it isn't the payment's."""
     is_never_charged: bool = False
+    lasts: dt.timedelta = dt.timedelta()
+    """How long nothing more happens after the acts; then the sweeper comes."""
 
 
 CONFIRM = Act(Operation.CHARGE, operations.confirm, {"is_authenticated": True})
 GIVE_UP = Act(Operation.CHARGE, operations.confirm, {"is_authenticated": False})
+CAPTURE_SOME = Act(Operation.CAPTURE, operations.capture, {"amount": 300, "is_final": False})
 CAPTURE_PART = Act(Operation.CAPTURE, operations.capture, {"amount": 400})
 CANCEL = Act(Operation.CANCEL, operations.cancel, {})
 REFUND_PART = Act(Operation.REFUND, operations.refund, {"amount": 300, "reason": None})
@@ -78,6 +83,50 @@ ORDERS = {
     "given up": Order("tok_approve", 50_001, "FAILED", 0, acts=(GIVE_UP,), is_never_charged=True),
     "captured": Order(
         "tok_approve", 1000, "COMPLETED", 400, capture="manual", acts=(CAPTURE_PART,)
+    ),
+    "captured in parts": Order(
+        "tok_approve", 1000, "COMPLETED", 700, capture="manual", acts=(CAPTURE_SOME, CAPTURE_PART)
+    ),
+    "captured in part and canceled": Order(
+        "tok_approve", 1000, "COMPLETED", 300, capture="manual", acts=(CAPTURE_SOME, CANCEL)
+    ),
+    "captured in part and refunded": Order(
+        "tok_approve",
+        1000,
+        "AUTHORIZED",
+        300,
+        300,
+        capture="manual",
+        acts=(CAPTURE_SOME, REFUND_PART),
+        said="COMPLETED",
+    ),
+    "expired": Order(
+        "tok_approve",
+        1000,
+        "CANCELED",
+        0,
+        capture="manual",
+        said="AUTHORIZED",
+        lasts=AUTHORIZATION_LIFETIME + EXPIRY_RETRY,
+    ),
+    "captured in part and expired": Order(
+        "tok_approve",
+        1000,
+        "COMPLETED",
+        300,
+        capture="manual",
+        acts=(CAPTURE_SOME,),
+        said="AUTHORIZED",
+        lasts=AUTHORIZATION_LIFETIME + EXPIRY_RETRY,
+    ),
+    "never confirmed": Order(
+        "tok_approve",
+        50_001,
+        "FAILED",
+        0,
+        said="CHALLENGED",
+        is_never_charged=True,
+        lasts=CHALLENGE_LIFETIME,
     ),
     "canceled": Order("tok_approve", 1000, "CANCELED", 0, capture="manual", acts=(CANCEL,)),
     "refunded": Order(
@@ -158,7 +207,7 @@ def test_an_order_that_dies_anywhere_is_brought_to_its_end(
         if not knife.has_struck:
             break
         if healer == "sweeper":
-            sweep(shop)
+            sweep(shop, ORDERS[name], key)
         require_healed(shop, ORDERS[name], key)
 
     record_property("points at which a payment was killed", at)
@@ -189,11 +238,11 @@ def test_an_order_that_stalls_anywhere_and_comes_back_changes_nothing(
                 zombie.join(PATIENCE_SECONDS)
 
             if knife.has_struck:
-                sweep(shop, meanwhile=come_back if how == "unheard" else None)
+                sweep(shop, ORDERS[name], key, meanwhile=come_back if how == "unheard" else None)
             come_back()
         if not knife.has_struck:
             break
-        sweep(shop)
+        sweep(shop, ORDERS[name], key)
         require_healed(shop, ORDERS[name], key)
 
     record_property(f"points at which a payment was {how}", at)
@@ -210,17 +259,40 @@ def play(flow: Flow, order: Order, key: str) -> tuple[PaymentId, list[Answer]]:
         answers.append(
             flow.operate(act.operation, payment_id, act.begin, key=f"{key}-{number}", **act.how)
         )
+    if order.lasts:
+        for late in (order.lasts + SWEPT, order.lasts + 2 * SWEPT):
+            watch(replace(flow, now=flow.now + late))
     return payment_id, answers
 
 
-def sweep(shop: Shop, *, meanwhile: Callable[[], object] | None = None) -> None:
-    """Nothing is left half-way, a quarter of an hour later at most."""
+def watch(flow: Flow) -> int:
+    """The scheduled run: what is left half-way goes on, what is over ends."""
+    swept = sweeper.sweep(flow.database, flow.run, now=flow.now)
+    return swept + expiry.expire(flow.database, flow.run, now=flow.now)
+
+
+def sweep(
+    shop: Shop, order: Order, key: str, *, meanwhile: Callable[[], object] | None = None
+) -> None:
+    """Nothing is left half-way, a quarter of an hour later at most.
+
+    Where time is to pass, the merchant has repeated its requests long before that.
+    """
+    sweep_after(shop, dt.timedelta(), meanwhile)
+    if order.lasts:
+        play(shop.healthy(after=RESUMABLE), replace(order, lasts=dt.timedelta()), key)
+        sweep_after(shop, order.lasts + EXPIRY_RETRY + 2 * SWEPT, meanwhile)
+
+
+def sweep_after(
+    shop: Shop, wait: dt.timedelta, meanwhile: Callable[[], object] | None = None
+) -> None:
+    """The scheduled runs come, beginning then."""
     gateway: Gateway = shop.sandbox.gateway
     if meanwhile:
         gateway = Overtaken(gateway, Knife(-1, die), meanwhile=meanwhile)
     for number in range(1, ROUNDS + 1):
-        flow = shop.healthy(after=number * SWEPT, gateway=gateway)
-        if not sweeper.sweep(shop.database, flow.run, now=flow.now):
+        if not watch(shop.healthy(after=wait + number * SWEPT, gateway=gateway)):
             return
     pytest.fail("something is left half-way after a quarter of an hour")
 

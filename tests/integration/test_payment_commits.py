@@ -18,7 +18,7 @@ from paynexus.db import Connection, Database
 from paynexus.gateways.port import Operation, Outcome
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import endings, service, steps
+from paynexus.payments import endings, operations, service, steps
 from paynexus.payments.deciding import decide
 from paynexus.payments.model import Status
 from paynexus.payments.steps import Step
@@ -170,6 +170,12 @@ def test_finishing_touches_no_index(flow: Flow) -> None:
         "captured_amount = 5, refunded_amount = 3, refunding_amount = 3",
         "open_operation = 'capture'",
         "captured_amount = -1",
+        "captured_amount = 5",
+        "captured_amount = 5, captures = 1",
+        "status = 'COMPLETED'",
+        "status = 'COMPLETED', captured_amount = 5",
+        "status = 'AUTHORIZED', captured_amount = amount, captures = 1",
+        "status = 'FAILED', captured_amount = 5, captures = 1",
     ],
 )
 def test_a_payment_never_contradicts_itself(flow: Flow, contradiction: str) -> None:
@@ -181,6 +187,41 @@ def test_a_payment_never_contradicts_itself(flow: Flow, contradiction: str) -> N
             f"UPDATE transactions SET {contradiction} WHERE id = %s".encode(),  # noqa: S608
             (payment_id,),
         )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "captured_amount = captured_amount - 1",
+        "refunded_amount = refunded_amount - 1",
+        "refunding_amount = 701",
+    ],
+)
+def test_what_was_taken_and_returned_is_never_unsaid(flow: Flow, loss: str) -> None:
+    """Nor is more returned than was taken, whoever writes it."""
+    payment_id, _ = flow.take(amount=1000)
+    flow.operate(Operation.REFUND, payment_id, operations.refund, amount=300, reason=None)
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        flow.database.connection().execute(
+            f"UPDATE transactions SET {loss} WHERE id = %s".encode(),  # noqa: S608
+            (payment_id,),
+        )
+
+
+def test_a_refund_that_nothing_is_reserved_for_is_refused(flow: Flow) -> None:
+    """Neither as a new one, nor by making one more of another; and its amount stays."""
+    payment_id, _ = flow.take("tok_refund_decline", amount=1000)
+    flow.operate(Operation.REFUND, payment_id, operations.refund, amount=300, reason=None)
+    connection = flow.database.connection()
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(
+            "INSERT INTO refunds SELECT uuidv7(), payment_id, merchant_id, mode, amount, currency,"
+            " 'PENDING', reason, uuidv7(), NULL, NULL, created_at, updated_at FROM refunds"
+        )
+    with pytest.raises(psycopg.Error, match="never changes"):
+        connection.execute("UPDATE refunds SET amount = 1")
 
 
 def test_no_call_is_begun_once_what_became_of_it_is_certain(flow: Flow) -> None:

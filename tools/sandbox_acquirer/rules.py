@@ -64,7 +64,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A card's money: authorized once, then captured, returned or released."""
+    """A card's money: authorized once, then captured in parts, returned or released."""
 
     reference: str
     amount: int
@@ -73,6 +73,8 @@ class Charge:
     captured: int = 0
     refunded: int = 0
     canceled: bool = False
+    released: bool = False
+    """What was not captured is given up; what was captured stays the merchant's."""
 
     @property
     def status(self) -> str:
@@ -126,6 +128,8 @@ def changed(request: Request, charge: Charge) -> Effect | Decline:
 
 
 def _captured(charge: Charge, amount: int) -> Effect | Decline:
+    if charge.released:
+        return "charge_released"
     if amount > charge.amount - charge.captured:
         return "amount_exceeds_authorized"
     return Effect(replace(charge, captured=charge.captured + amount), amount)
@@ -134,6 +138,8 @@ def _captured(charge: Charge, amount: int) -> Effect | Decline:
 def _canceled(charge: Charge) -> Effect | Decline:
     if charge.canceled:
         return Effect(charge)  # whoever cancels twice has what they asked for
+    if 0 < charge.captured < charge.amount:
+        return Effect(replace(charge, released=True))
     if charge.refunded:
         return "charge_refunded"
     return Effect(replace(charge, canceled=True), -charge.captured)

@@ -233,5 +233,5 @@ def _answer(request: Request, *, status: str, code: str | None, at: str) -> str:
 
 
 def _fields(charge: object) -> dict[str, object]:
-    names = ("reference", "amount", "currency", "captured", "refunded", "canceled")
+    names = ("reference", "amount", "currency", "captured", "refunded", "canceled", "released")
     return {name: getattr(charge, name) for name in names}

@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS charges (
   payment_method TEXT NOT NULL,
   captured INTEGER NOT NULL CHECK (captured BETWEEN 0 AND amount),
   refunded INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND captured),
-  canceled INTEGER NOT NULL
+  canceled INTEGER NOT NULL,
+  released INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS canceled_before_arrival (
   reference TEXT PRIMARY KEY
@@ -67,10 +68,11 @@ WHERE operations.status = 'processing'
 """
 PUT_CHARGE = """
 INSERT INTO charges
-  (reference, amount, currency, payment_method, captured, refunded, canceled)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+  (reference, amount, currency, payment_method, captured, refunded, canceled, released)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (reference) DO UPDATE SET
-  captured = excluded.captured, refunded = excluded.refunded, canceled = excluded.canceled
+  captured = excluded.captured, refunded = excluded.refunded, canceled = excluded.canceled,
+  released = excluded.released
 """
 GET_OPERATION = "SELECT * FROM operations WHERE reference = ?"
 GET_CHARGE = "SELECT * FROM charges WHERE reference = ?"
@@ -210,6 +212,7 @@ class Store:
             charge.captured,
             charge.refunded,
             int(charge.canceled),
+            int(charge.released),
         )
 
     def cancel_before_arrival(self, reference: str) -> None:
@@ -277,4 +280,5 @@ def _charge(row: sqlite3.Row) -> Charge:
         captured=row["captured"],
         refunded=row["refunded"],
         canceled=bool(row["canceled"]),
+        released=bool(row["released"]),
     )

@@ -7,7 +7,7 @@ CREATE TYPE payment_status AS ENUM (
 );
 CREATE TYPE payment_capture AS ENUM ('automatic', 'manual');
 CREATE TYPE payment_challenge AS ENUM ('none', 'required', 'authenticated', 'failed');
-CREATE TYPE payment_operation AS ENUM ('capture', 'cancel', 'confirm');
+CREATE TYPE payment_operation AS ENUM ('capture', 'cancel', 'confirm', 'expiry');
 
 CREATE TABLE transactions (
     id UUID PRIMARY KEY,
@@ -21,6 +21,7 @@ CREATE TABLE transactions (
     mode payment_mode NOT NULL,
     capture payment_capture NOT NULL,
     captured_amount total NOT NULL DEFAULT 0,
+    captures SMALLINT NOT NULL DEFAULT 0,
     refunded_amount total NOT NULL DEFAULT 0,
     refunding_amount total NOT NULL DEFAULT 0,
     fee_amount BIGINT NOT NULL DEFAULT 0,
@@ -36,10 +37,11 @@ CREATE TABLE transactions (
     failure_code TEXT,
     failure_message TEXT,
     transfer_id UUID NOT NULL,
-    -- The capture, cancel or confirm that is under way: at most one at a time.
+    -- The capture, cancel, confirm or expiry that is under way: at most one at a time.
     open_operation payment_operation,
     open_operation_id UUID,
     open_operation_amount BIGINT,
+    open_operation_is_final BOOLEAN,
     updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     -- One more with each change: who decided by an older one has to decide again.
     version INTEGER NOT NULL DEFAULT 1
@@ -58,10 +60,27 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN 'PENDING' THEN p_new IN
             ('CHALLENGED', 'AUTHORIZED', 'UNKNOWN', 'COMPLETED', 'FAILED', 'CANCELED')
         WHEN 'CHALLENGED' THEN p_new IN ('PENDING', 'FAILED', 'CANCELED')
-        WHEN 'UNKNOWN' THEN p_new IN ('AUTHORIZED', 'COMPLETED', 'FAILED', 'CANCELED')
-        WHEN 'AUTHORIZED' THEN p_new IN ('COMPLETED', 'CANCELED')
+        WHEN 'UNKNOWN' THEN p_new IN
+            ('UNKNOWN', 'AUTHORIZED', 'COMPLETED', 'FAILED', 'CANCELED')
+        WHEN 'AUTHORIZED' THEN p_new IN ('AUTHORIZED', 'COMPLETED', 'CANCELED')
         ELSE FALSE
     END
+$$;
+
+-- The one rule of a payment's amounts, whoever writes them and in whatever order: nothing is
+-- taken beyond what was agreed to, nothing returned beyond what was taken. Whatever gives money
+-- back, in whole or for the time being, is added up here and nowhere else.
+CREATE FUNCTION payment_is_covered(
+    p_status payment_status, p_amount BIGINT, p_captured BIGINT, p_refunded BIGINT,
+    p_refunding BIGINT
+) RETURNS BOOLEAN
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_refunded + p_refunding <= p_captured AND p_captured <= p_amount
+        AND CASE p_status
+            WHEN 'COMPLETED' THEN p_captured > 0
+            WHEN 'AUTHORIZED' THEN p_captured < p_amount
+            ELSE p_captured = 0
+        END
 $$;
 
 CREATE FUNCTION guard_payment() RETURNS TRIGGER
@@ -77,8 +96,11 @@ BEGIN
         IS DISTINCT FROM
         (NEW.id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency, NEW.transfer_id) THEN
         RAISE EXCEPTION 'what was asked for in a payment never changes' USING ERRCODE = 'PN020';
-    ELSIF NEW.captured_amount > NEW.amount
-        OR NEW.refunded_amount + NEW.refunding_amount > NEW.captured_amount
+    ELSIF NOT payment_is_covered(
+            NEW.status, NEW.amount, NEW.captured_amount, NEW.refunded_amount, NEW.refunding_amount
+        ) OR NEW.captured_amount < OLD.captured_amount
+        OR NEW.refunded_amount < OLD.refunded_amount
+        OR NEW.captured_amount > OLD.captured_amount AND NEW.captures <> OLD.captures + 1
         OR (NEW.open_operation IS NULL) <> (NEW.open_operation_id IS NULL) THEN
         RAISE EXCEPTION 'payment % would contradict itself', NEW.id
             USING ERRCODE = 'check_violation';
@@ -131,12 +153,23 @@ CREATE TABLE attempts (
 );
 CREATE INDEX attempts_of_payment ON attempts (payment_id);
 
+-- No outcome yet is RUNNING in the table of paynexus/payments/model.py.
+CREATE FUNCTION attempt_may_become(p_old TEXT, p_new TEXT) RETURNS BOOLEAN
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE coalesce(p_old, 'RUNNING')
+        WHEN 'RUNNING' THEN p_new IN ('APPROVED', 'DECLINED', 'NOT_SENT', 'UNKNOWN') IS TRUE
+        WHEN 'UNKNOWN' THEN p_new IN ('UNKNOWN', 'APPROVED', 'DECLINED') IS TRUE
+        ELSE FALSE
+    END
+$$;
+
 CREATE FUNCTION guard_attempt() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.outcome IN ('APPROVED', 'DECLINED', 'NOT_SENT') AND OLD.outcome IS DISTINCT FROM NEW.outcome
-    THEN
-        RAISE EXCEPTION 'the outcome of attempt % is known and can not change', OLD.id
+    IF OLD.outcome IS DISTINCT FROM NEW.outcome
+        AND NOT attempt_may_become(OLD.outcome, NEW.outcome) THEN
+        RAISE EXCEPTION 'attempt % is % and can not become %', OLD.id,
+            coalesce(OLD.outcome, 'RUNNING'), coalesce(NEW.outcome, 'RUNNING')
             USING ERRCODE = 'PN010';
     END IF;
     RETURN NEW;
@@ -165,19 +198,51 @@ CREATE TABLE refunds (
 CREATE INDEX refunds_of_payment ON refunds (payment_id);
 CREATE INDEX refunds_not_final ON refunds (updated_at) WHERE status IN ('PENDING', 'UNKNOWN');
 
+CREATE FUNCTION refund_may_become(p_old TEXT, p_new TEXT) RETURNS BOOLEAN
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_old IN ('PENDING', 'UNKNOWN') THEN p_new IN ('UNKNOWN', 'COMPLETED', 'FAILED')
+        ELSE FALSE
+    END
+$$;
+
 CREATE FUNCTION guard_refund() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.status <> NEW.status
-        AND (OLD.status IN ('COMPLETED', 'FAILED') OR NEW.status = 'PENDING') THEN
+    IF OLD.status <> NEW.status AND NOT refund_may_become(OLD.status, NEW.status) THEN
         RAISE EXCEPTION 'a % refund can not become %', OLD.status, NEW.status
             USING ERRCODE = 'PN010';
+    ELSIF (OLD.id, OLD.payment_id, OLD.amount, OLD.currency, OLD.transfer_id) IS DISTINCT FROM
+        (NEW.id, NEW.payment_id, NEW.amount, NEW.currency, NEW.transfer_id) THEN
+        RAISE EXCEPTION 'what was asked for in a refund never changes' USING ERRCODE = 'PN020';
     END IF;
     RETURN NEW;
 END
 $$;
 CREATE TRIGGER refund_follows_its_lifecycle BEFORE UPDATE ON refunds
 FOR EACH ROW EXECUTE FUNCTION guard_refund();
+
+-- What is on its way back is reserved in the payment's row, in the same statement's lock: a
+-- refund that nobody reserved for, or for less, is refused whichever way it is written.
+CREATE FUNCTION guard_refunded_total() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+DECLARE
+    returned BIGINT;
+    reserved BIGINT;
+BEGIN
+    SELECT coalesce(sum(amount), 0) INTO returned FROM refunds
+    WHERE payment_id = NEW.payment_id AND status <> 'FAILED';
+    SELECT refunded_amount + refunding_amount INTO reserved FROM transactions
+    WHERE id = NEW.payment_id;
+    IF returned > coalesce(reserved, 0) THEN
+        RAISE EXCEPTION 'refunds of payment % are more than it holds for them', NEW.payment_id
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER refunds_are_reserved AFTER INSERT OR UPDATE OF status, amount ON refunds
+FOR EACH ROW EXECUTE FUNCTION guard_refunded_total();
 
 -- One key, one effect. The row is claimed in the transaction that creates the object it
 -- stands for; the answer is stored in the transaction that decides it.
@@ -271,9 +336,12 @@ COMMENT ON FUNCTION claim_key IS
 CREATE VIEW audit.payment_status_differs_from_its_transfer AS
 SELECT p.id AS payment_id, p.status, r.state AS resolution
 FROM transactions AS p
-LEFT JOIN transfers AS r ON r.pending_id = p.transfer_id
-WHERE (p.status = 'COMPLETED') <> (r.state IS NOT DISTINCT FROM 'post')
-    OR (p.status IN ('FAILED', 'CANCELED')) <> (r.state IS NOT DISTINCT FROM 'void');
+-- The last of its parts, which ends it.
+LEFT JOIN transfers AS r ON r.pending_id = p.transfer_id AND r.is_final
+WHERE (p.status IN ('COMPLETED', 'FAILED', 'CANCELED')) <> (r.id IS NOT NULL)
+    OR (p.captured_amount = 0 AND r.state = 'post')
+    OR (p.status IN ('FAILED', 'CANCELED') AND r.state <> 'void')
+    OR r.state = 'expire';
 
 CREATE VIEW audit.payment_has_no_pending_transfer AS
 SELECT p.id AS payment_id
@@ -285,10 +353,11 @@ WHERE NOT EXISTS (
 );
 
 CREATE VIEW audit.captured_amount_differs_from_the_ledger AS
-SELECT p.id AS payment_id, p.captured_amount, t.amount AS posted
+SELECT p.id AS payment_id, p.captured_amount, coalesce(sum(t.amount), 0) AS posted
 FROM transactions AS p
-INNER JOIN transfers AS t ON t.pending_id = p.transfer_id AND t.state = 'post'
-WHERE p.captured_amount <> t.amount;
+LEFT JOIN transfers AS t ON t.pending_id = p.transfer_id AND t.state = 'post'
+GROUP BY p.id, p.captured_amount, p.captures
+HAVING p.captured_amount <> coalesce(sum(t.amount), 0) OR p.captures <> count(t.id);
 
 CREATE VIEW audit.completed_payment_has_no_approved_charge AS
 SELECT p.id AS payment_id
@@ -307,7 +376,6 @@ CREATE VIEW audit.fee_differs_from_the_ledger AS
 SELECT p.id AS payment_id, p.fee_amount, coalesce(sum(t.amount), 0) AS booked
 FROM transactions AS p
 LEFT JOIN transfers AS t ON t.transaction_id = p.id AND t.kind = 'fee'
-WHERE p.status = 'COMPLETED'
 GROUP BY p.id, p.fee_amount
 HAVING p.fee_amount <> coalesce(sum(t.amount), 0);
 
@@ -341,8 +409,9 @@ WHERE (finished_at IS NULL) <> (status IS NULL) OR (status IS NULL) <> (body IS 
 -- Changes are refused by the row's trigger; a new payment has none of this.
 CREATE VIEW audit.payment_contradicts_itself AS
 SELECT id AS payment_id FROM transactions
-WHERE captured_amount > amount OR refunded_amount + refunding_amount > captured_amount
-    OR (open_operation IS NULL) <> (open_operation_id IS NULL);
+WHERE NOT payment_is_covered(
+        status, amount, captured_amount, refunded_amount, refunding_amount
+    ) OR (open_operation IS NULL) <> (open_operation_id IS NULL);
 
 CREATE VIEW audit.payment_has_no_merchant AS
 SELECT p.id AS payment_id, p.merchant_id FROM transactions AS p

@@ -12,6 +12,7 @@ CREATE TYPE payment_answer AS (
 CREATE TYPE payment_state AS (
     status payment_status,
     captured_amount BIGINT,
+    captures SMALLINT,
     refunded_amount BIGINT,
     refunding_amount BIGINT,
     fee_amount BIGINT,
@@ -20,7 +21,8 @@ CREATE TYPE payment_state AS (
     failure_message TEXT,
     open_operation payment_operation,
     open_operation_id UUID,
-    open_operation_amount BIGINT
+    open_operation_amount BIGINT,
+    open_operation_is_final BOOLEAN
 );
 
 CREATE FUNCTION payment_accept(
@@ -95,11 +97,13 @@ DECLARE
 BEGIN
     UPDATE transactions SET
         status = p_state.status, captured_amount = p_state.captured_amount,
+        captures = p_state.captures,
         refunded_amount = p_state.refunded_amount, refunding_amount = p_state.refunding_amount,
         fee_amount = p_state.fee_amount, challenge = p_state.challenge,
         failure_code = p_state.failure_code, failure_message = p_state.failure_message,
         open_operation = p_state.open_operation, open_operation_id = p_state.open_operation_id,
         open_operation_amount = p_state.open_operation_amount,
+        open_operation_is_final = p_state.open_operation_is_final,
         gateway_response = CASE WHEN NOT p_is_charged THEN gateway_response ELSE (
             SELECT response FROM attempts WHERE operation_id = p_id ORDER BY number DESC LIMIT 1
         ) END,

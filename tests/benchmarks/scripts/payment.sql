@@ -20,7 +20,7 @@ SELECT * FROM payment_accept(
 );
 SELECT uuidv7() AS payment, uuidv7() AS hold
 FROM payment_end(
-    :payment, 1, now(), '(COMPLETED,1999,0,0,55,none,,,,,)', TRUE, NULL,
+    :payment, 1, now(), '(COMPLETED,1999,1,0,0,55,none,,,,,,)', TRUE, NULL,
     uuidv7(), 'payment.completed.v1', 'pay_' || :payment, :completed,
     ARRAY[ROW(:payment, 201, '{}', :completed)::PAYMENT_ANSWER],
     format(

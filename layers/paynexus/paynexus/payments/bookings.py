@@ -22,14 +22,14 @@ def payment_transfer(payment: Payment) -> Transfer:
     )
 
 
-def fee_transfer(payment: Payment, transfer_id: TransferId) -> Transfer:
-    """What the merchant pays for the captured payment."""
+def fee_transfer(payment: Payment, fee: int, transfer_id: TransferId) -> Transfer:
+    """What the merchant pays for one capture of the payment."""
     return Transfer(
         id=transfer_id,
         kind=TransferKind.FEE,
         debit=_payable(payment),
         credit=_platform(AccountType.FEES, payment),
-        money=Money(payment.fee_amount, payment.money.currency),
+        money=Money(fee, payment.money.currency),
         object_id=ids.text("pay", payment.id),
         transaction_id=payment.id,
     )
@@ -62,7 +62,11 @@ def late_transfer(payment: Payment, money: Money, transfer_id: TransferId) -> Tr
 
 
 def fee_on(payment: Payment) -> int:
-    """The fee for what was captured, by the schedule in force when the payment was accepted."""
+    """The fee for all that was captured, by the schedule in force when it was accepted.
+
+    A capture's own fee is what it adds to this: however often a payment is captured, its
+    merchant pays the fixed part once, and in all what one capture of the whole would cost.
+    """
     schedule = FeeSchedule(payment.fee_basis_points, payment.fee_fixed_minor)
     return schedule.fee_on(Money(payment.captured_amount, payment.money.currency)).amount
 

@@ -15,13 +15,15 @@ from paynexus.payments.bookings import fee_on, fee_transfer
 from paynexus.payments.changes import Change, Told
 from paynexus.payments.model import (
     CHARGEABLE,
+    EXPIRY,
+    FINAL_REFUND,
     Challenge,
     Fact,
     Failure,
     OpenOperation,
     Payment,
     Refund,
-    RefundStatus,
+    RefundFact,
     Status,
 )
 from paynexus.payments.resource import (
@@ -36,6 +38,10 @@ from paynexus.payments.resource import (
 
 BLOCKED = Failure("fraud_blocked", "The payment was blocked by the fraud rules.")
 NOT_AUTHENTICATED = Failure("authentication_failed", "The payer did not pass the challenge.")
+CHALLENGE_EXPIRED = Failure("challenge_expired", "The challenge was not answered in time.")
+AUTHORIZATION_EXPIRED = Failure(
+    "authorization_expired", "The authorization was not captured in time; its money is released."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ def end_charge(ended: Ended) -> Change | None:
     elif payment.capture == "manual":
         change = changed(payment.after(Fact.AUTHORIZED), "authorized")
     else:
-        change = _captured(payment, payment.money.amount)
+        change = _captured(payment, payment.money.amount, is_final=True)
     return replace(change, is_charged=True)
 
 
@@ -75,22 +81,29 @@ def end_blocked(payment: Payment) -> Change | None:
 
 
 def end_capture(ended: Ended) -> Change | None:
-    """An approved capture completes the payment; a refused one leaves it AUTHORIZED."""
+    """An approved capture takes its part, the last one completes the payment.
+
+    A refused one leaves the payment as it was.
+    """
     payment, opened = ended.payment, ended.payment.open_operation
     if opened is None or opened.id != ended.operation_id:
         return None
     if ended.result.outcome is Outcome.APPROVED:
-        return _captured(payment, opened.amount or payment.money.amount)
+        amount = opened.amount or payment.capturable_amount
+        return _captured(payment, amount, is_final=opened.is_final is not False)
     return _without_effect(payment, opened, ended.result)
 
 
 def end_cancel(ended: Ended) -> Change | None:
-    """An approved cancel voids the reservation; a refused one leaves the payment AUTHORIZED."""
+    """An approved cancel releases what was not captured; a refused one changes nothing.
+
+    The payment is CANCELED, or COMPLETED with what was captured before.
+    """
     payment, opened = ended.payment, ended.payment.open_operation
     if opened is None or opened.id != ended.operation_id:
         return None
     if ended.result.outcome is Outcome.APPROVED:
-        return canceled(payment)
+        return canceled(payment, is_expired=opened.name == EXPIRY)
     return _without_effect(payment, opened, ended.result)
 
 
@@ -99,13 +112,13 @@ def end_refund(ended: Ended) -> Change | None:
     payment, refund, result = ended.payment, ended.refund, ended.result
     if refund is None:
         raise NotFound("There is no such refund.")
-    if refund.status in {RefundStatus.COMPLETED, RefundStatus.FAILED}:
+    if refund.status in FINAL_REFUND:
         return None
     if result.outcome is Outcome.UNKNOWN:
-        return Change(payment, refund=replace(refund, status=RefundStatus.UNKNOWN))
+        return Change(payment, refund=refund.after(RefundFact.LOST_SIGHT))
     if result.outcome is Outcome.APPROVED:
-        return _returned(payment, replace(refund, status=RefundStatus.COMPLETED))
-    failed = replace(refund, status=RefundStatus.FAILED, failure=_failure(result))
+        return _returned(payment, refund.after(RefundFact.RETURNED))
+    failed = replace(refund.after(RefundFact.REFUSED), failure=_failure(result))
     return _refund_ended(_released(payment, refund), failed, _void(refund.transfer_id))
 
 
@@ -134,9 +147,29 @@ def refused(payment: Payment, failure: Failure) -> Change:
     return changed(failed, "failed", _void(payment.transfer_id))
 
 
-def canceled(payment: Payment) -> Change:
-    """The payment is CANCELED, and its reservation is void."""
-    return changed(payment.after(Fact.CANCELED), "canceled", _void(payment.transfer_id))
+def canceled(payment: Payment, *, is_expired: bool = False) -> Change:
+    """What was not captured is released: CANCELED, or COMPLETED with what was captured."""
+    void = _void(payment.transfer_id)
+    if payment.captured_amount:
+        return changed(payment.after(Fact.RELEASED), "completed", void)
+    if is_expired:
+        expired = replace(payment.after(Fact.EXPIRED), failure=AUTHORIZATION_EXPIRED)
+        return changed(expired, "canceled", void)
+    return changed(payment.after(Fact.CANCELED), "canceled", void)
+
+
+def expire(payment: Payment, operation_id: UUID) -> Change | None:
+    """What the end of its time makes of a payment; None when it doesn't wait for anybody.
+
+    No gateway was asked of a challenged payment: it has FAILED. An authorised one's cancel, of
+    this id, is under way.
+    """
+    if payment.status is Status.CHALLENGED:
+        failed = replace(payment.after(Fact.EXPIRED), failure=CHALLENGE_EXPIRED)
+        return changed(failed, "failed", _void(payment.transfer_id))
+    if payment.status is not Status.AUTHORIZED or payment.open_operation is not None:
+        return None
+    return Change(replace(payment, open_operation=OpenOperation(EXPIRY, operation_id)))
 
 
 def changed(payment: Payment, event: str, *orders: Order) -> Change:
@@ -173,19 +206,23 @@ def _answers(payment: Payment, opened: OpenOperation | None) -> dict[UUID, Answe
     return for_payment | {opened.id: to_answer(OK, payment_resource(payment))}
 
 
-def _captured(payment: Payment, amount: int) -> Change:
-    captured = replace(payment.after(Fact.CAPTURED), captured_amount=amount)
-    captured = replace(captured, fee_amount=fee_on(captured))
-    orders = [Order.post(payment.transfer_id, id=_transfer_id(), amount=amount)]
-    if captured.fee_amount:
-        orders.append(Order.single(fee_transfer(captured, _transfer_id())))
-    return changed(captured, "completed", *orders)
+def _captured(payment: Payment, amount: int, *, is_final: bool) -> Change:
+    captured = replace(
+        payment.after(Fact.CAPTURED if is_final else Fact.PARTLY_CAPTURED),
+        captured_amount=payment.captured_amount + amount,
+        captures=payment.captures + 1,
+    )
+    fee = fee_on(captured) - payment.fee_amount
+    captured = replace(captured, fee_amount=payment.fee_amount + fee)
+    orders = [Order.post(payment.transfer_id, id=_transfer_id(), amount=amount, is_final=is_final)]
+    if fee:
+        orders.append(Order.single(fee_transfer(captured, fee, _transfer_id())))
+    return changed(captured, "completed" if is_final else "partially_captured", *orders)
 
 
 def _lose_sight(payment: Payment) -> Change:
-    if payment.status is Status.UNKNOWN:
-        return Change(payment)
-    return changed(payment.after(Fact.LOST_SIGHT), "unknown")
+    lost = payment.after(Fact.LOST_SIGHT)
+    return Change(lost) if payment.status is Status.UNKNOWN else changed(lost, "unknown")
 
 
 def _without_effect(payment: Payment, opened: OpenOperation, result: Result) -> Change:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from paynexus.errors import InvalidState
+from paynexus.gateways.port import Outcome
 from paynexus.ids import MerchantId, PaymentId, QrCodeId, RefundId, TransferId
 from paynexus.money import Money
 
@@ -30,10 +31,14 @@ class Fact(StrEnum):
     CHALLENGED = "challenged"
     AUTHENTICATED = "authenticated"
     AUTHORIZED = "authorized"
+    PARTLY_CAPTURED = "partly_captured"
     CAPTURED = "captured"
+    RELEASED = "released"
+    """What was not captured was given up; some was captured before."""
     REFUSED = "refused"
     LOST_SIGHT = "lost_sight"
     CANCELED = "canceled"
+    EXPIRED = "expired"
 
 
 TRANSITIONS: Mapping[tuple[Status, Fact], Status] = MappingProxyType(
@@ -47,12 +52,17 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = MappingProxyType(
         (Status.CHALLENGED, Fact.AUTHENTICATED): Status.PENDING,
         (Status.CHALLENGED, Fact.REFUSED): Status.FAILED,
         (Status.CHALLENGED, Fact.CANCELED): Status.CANCELED,
+        (Status.CHALLENGED, Fact.EXPIRED): Status.FAILED,
         (Status.UNKNOWN, Fact.AUTHORIZED): Status.AUTHORIZED,
         (Status.UNKNOWN, Fact.CAPTURED): Status.COMPLETED,
         (Status.UNKNOWN, Fact.REFUSED): Status.FAILED,
+        (Status.UNKNOWN, Fact.LOST_SIGHT): Status.UNKNOWN,
         (Status.UNKNOWN, Fact.CANCELED): Status.CANCELED,
+        (Status.AUTHORIZED, Fact.PARTLY_CAPTURED): Status.AUTHORIZED,
         (Status.AUTHORIZED, Fact.CAPTURED): Status.COMPLETED,
+        (Status.AUTHORIZED, Fact.RELEASED): Status.COMPLETED,
         (Status.AUTHORIZED, Fact.CANCELED): Status.CANCELED,
+        (Status.AUTHORIZED, Fact.EXPIRED): Status.CANCELED,
     }
 )
 """The lifecycle. Postgres holds the same table in `payment_may_become`."""
@@ -60,6 +70,12 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = MappingProxyType(
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
 CHARGEABLE = frozenset({Status.PENDING, Status.UNKNOWN})
 """Payments that the workflow may bring one step further."""
+AUTHORIZATION_LIFETIME = dt.timedelta(days=7)
+"""How long card networks hold money for a merchant who may still capture it."""
+CHALLENGE_LIFETIME = dt.timedelta(minutes=15)
+"""How long a payer may take to prove who they are."""
+EXPIRY = "expiry"
+"""The name of the cancel that is ours: of an authorisation whose time is up."""
 
 
 class RefundStatus(StrEnum):
@@ -69,6 +85,47 @@ class RefundStatus(StrEnum):
     UNKNOWN = "UNKNOWN"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
+
+
+class RefundFact(StrEnum):
+    """What may happen to a refund."""
+
+    RETURNED = "returned"
+    REFUSED = "refused"
+    LOST_SIGHT = "lost_sight"
+
+
+REFUND_TRANSITIONS: Mapping[tuple[RefundStatus, RefundFact], RefundStatus] = MappingProxyType(
+    {
+        (RefundStatus.PENDING, RefundFact.RETURNED): RefundStatus.COMPLETED,
+        (RefundStatus.PENDING, RefundFact.REFUSED): RefundStatus.FAILED,
+        (RefundStatus.PENDING, RefundFact.LOST_SIGHT): RefundStatus.UNKNOWN,
+        (RefundStatus.UNKNOWN, RefundFact.RETURNED): RefundStatus.COMPLETED,
+        (RefundStatus.UNKNOWN, RefundFact.REFUSED): RefundStatus.FAILED,
+        (RefundStatus.UNKNOWN, RefundFact.LOST_SIGHT): RefundStatus.UNKNOWN,
+    }
+)
+"""The lifecycle of refunds. Postgres holds the same table in `refund_may_become`."""
+
+FINAL_REFUND = frozenset({RefundStatus.COMPLETED, RefundStatus.FAILED})
+
+RUNNING = "RUNNING"
+"""An attempt of which nothing is known yet; in the database it has no outcome."""
+
+ATTEMPT_TRANSITIONS: Mapping[tuple[str, Outcome], str] = MappingProxyType(
+    {
+        (RUNNING, Outcome.APPROVED): Outcome.APPROVED,
+        (RUNNING, Outcome.DECLINED): Outcome.DECLINED,
+        (RUNNING, Outcome.NOT_SENT): Outcome.NOT_SENT,
+        (RUNNING, Outcome.UNKNOWN): Outcome.UNKNOWN,
+        (Outcome.UNKNOWN, Outcome.APPROVED): Outcome.APPROVED,
+        (Outcome.UNKNOWN, Outcome.DECLINED): Outcome.DECLINED,
+        # An earlier call under the same reference may have arrived: this one can't tell.
+        (Outcome.UNKNOWN, Outcome.NOT_SENT): Outcome.UNKNOWN,
+        (Outcome.UNKNOWN, Outcome.UNKNOWN): Outcome.UNKNOWN,
+    }
+)
+"""What a call's outcome makes of an attempt. Postgres holds the same in `attempt_may_become`."""
 
 
 class Challenge(StrEnum):
@@ -99,11 +156,13 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class OpenOperation:
-    """The capture, cancel or confirm under way on a payment: at most one at a time."""
+    """The capture, cancel, confirm or expiry under way on a payment: at most one at a time."""
 
     name: str
     id: UUID
     amount: int | None = None
+    is_final: bool | None = None
+    """Of a capture: it is the last one, and what it leaves is released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +183,8 @@ class Payment:
     created_at: dt.datetime
     idempotency_key: str
     captured_amount: int = 0
+    captures: int = 0
+    """How many captures took effect."""
     refunded_amount: int = 0
     refunding_amount: int = 0
     fee_amount: int = 0
@@ -137,6 +198,11 @@ class Payment:
     open_operation: OpenOperation | None = None
     version: int = 1
     """As it was read: one more with each change."""
+
+    @property
+    def capturable_amount(self) -> int:
+        """What may still be captured of an AUTHORIZED payment, in minor units."""
+        return self.money.amount - self.captured_amount
 
     @property
     def refundable_amount(self) -> int:
@@ -167,3 +233,12 @@ class Refund:
     created_at: dt.datetime
     reason: str | None = None
     failure: Failure | None = None
+
+    def after(self, fact: RefundFact) -> "Refund":
+        """The refund once `fact` has happened; InvalidState when it can't happen now."""
+        following = REFUND_TRANSITIONS.get((self.status, fact))
+        if following is None:
+            raise InvalidState(
+                f"A {self.status} refund can't be {fact}.", operation_state=str(self.status)
+            )
+        return replace(self, status=following)

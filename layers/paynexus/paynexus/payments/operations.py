@@ -10,7 +10,7 @@ from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
 from paynexus.idempotency import Answer, Claim, Scope
 from paynexus.ids import MerchantId, PaymentId, RefundId, TransferId
-from paynexus.ledger.model import Order
+from paynexus.ledger.model import PARTS_LIMIT, Order
 from paynexus.money import Money
 from paynexus.payments import endings
 from paynexus.payments.bookings import refund_transfer
@@ -50,21 +50,20 @@ def capture(
     payment_id: PaymentId,
     *,
     amount: int | None,
+    is_final: bool = True,
     fingerprint: bytes,
     now: dt.datetime,
 ) -> Begun:
-    """A capture of the authorised payment, whole or in part, is under way.
+    """A capture of the authorised payment, of all that is left or of `amount`, is under way.
 
-    Raises InvalidState unless it is AUTHORIZED and nothing else is under way, InvalidRequest
-    for more than was authorised.
+    Unless `is_final`, the rest stays authorised; but nothing follows the capture of all that
+    is left, nor the 50th. Raises InvalidState unless the payment is AUTHORIZED and nothing
+    else is under way, InvalidRequest for more than is left.
     """
 
     def begin(payment: Payment, operation_id: UUID) -> Change:
         _require(payment, Status.AUTHORIZED, "captured")
-        if amount is not None and not 0 < amount <= payment.money.amount:
-            limit = payment.money.amount
-            raise InvalidRequest(f"Capture between 1 and {limit} minor units.", param="amount")
-        opened = OpenOperation("capture", operation_id, amount or payment.money.amount)
+        opened = _new_capture(payment, operation_id, amount, is_final=is_final)
         return Change(replace(payment, open_operation=opened))
 
     return _begin(db, scope, payment_id, begin, fingerprint=fingerprint, now=now)
@@ -126,11 +125,14 @@ def refund(
 ) -> Begun:
     """A refund is PENDING and its amount reserved; without `amount` it returns all that is left.
 
-    Raises InvalidState unless the payment is COMPLETED, InvalidRequest for more than is left.
+    A partly captured payment is refunded as a completed one: what was captured may go back.
+    Raises InvalidState when nothing was captured, InvalidRequest for more than is left.
     """
 
     def begin(payment: Payment, operation_id: UUID) -> Change:
-        _require(payment, Status.COMPLETED, "refunded")
+        if not payment.captured_amount:
+            _require(payment, Status.COMPLETED, "refunded")
+        _require_rest(payment)
         made = _new_refund(payment, RefundId(operation_id), amount, reason, now)
         held = replace(payment, refunding_amount=payment.refunding_amount + made.money.amount)
         return Change(
@@ -222,12 +224,27 @@ def _require(payment: Payment, status: Status, participle: str) -> None:
             operation_state=str(payment.status),
             safe_new_key=True,
         )
+    _require_rest(payment)
+
+
+def _require_rest(payment: Payment) -> None:
     if payment.open_operation is not None:
         raise InvalidState(
-            f"A {payment.open_operation.name} of this payment is under way; wait for it to end.",
+            f"This payment's {payment.open_operation.name} is under way; wait for it to end.",
             operation_state="running",
             safe_new_key=True,
         )
+
+
+def _new_capture(
+    payment: Payment, operation_id: UUID, amount: int | None, *, is_final: bool
+) -> OpenOperation:
+    left = payment.capturable_amount
+    wanted = left if amount is None else amount
+    if not 0 < wanted <= left:
+        raise InvalidRequest(f"Capture between 1 and {left} minor units.", param="amount")
+    is_last = wanted == left or payment.captures + 1 >= PARTS_LIMIT
+    return OpenOperation("capture", operation_id, wanted, is_final=is_final or is_last)
 
 
 def _new_refund(

@@ -13,6 +13,7 @@ from paynexus.gateways.port import Operation
 from paynexus.ids import PaymentId
 from paynexus.observability import count, logger
 from paynexus.payments import cases, ladder
+from paynexus.payments.model import EXPIRY
 from paynexus.payments.steps import Step
 from paynexus.payments.store import attempts, late, payments, refunds
 
@@ -88,6 +89,8 @@ def _run(run: Runner, step: Step) -> None:
 
 
 def _step_of(payment_id: PaymentId, opened: str | None, operation_id: UUID | None) -> Step:
+    if opened == EXPIRY and operation_id is not None:
+        return Step(payment_id, Operation.CANCEL, operation_id)
     if opened in (Operation.CAPTURE, Operation.CANCEL) and operation_id is not None:
         return Step(payment_id, Operation(opened), operation_id)
     return Step(payment_id, Operation.CHARGE, payment_id)

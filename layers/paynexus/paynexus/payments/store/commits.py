@@ -132,6 +132,7 @@ def _state(payment: Payment) -> Row:
     return (
         payment.status,
         payment.captured_amount,
+        payment.captures,
         payment.refunded_amount,
         payment.refunding_amount,
         payment.fee_amount,
@@ -141,6 +142,7 @@ def _state(payment: Payment) -> Row:
         opened and opened.name,
         opened and opened.id,
         opened and opened.amount,
+        opened and opened.is_final,
     )
 
 

@@ -56,6 +56,25 @@ WHERE id IN (
 )
 RETURNING id, open_operation, open_operation_id
 """
+# As above. A challenged payment changes only by ceasing to be one, so its last change made it
+# one. A gateway may have held the money as soon as it was first asked to.
+SQL_EXPIRED = """
+SELECT p.id
+FROM open_holds AS h
+INNER JOIN transfers AS t ON t.id = h.transfer_id
+INNER JOIN transactions AS p ON p.id = t.transaction_id AND p.transfer_id = t.id
+WHERE p.open_operation IS NULL AND (
+    p.status = 'CHALLENGED' AND p.updated_at < %(challenged_before)s
+    OR p.status = 'AUTHORIZED' AND p.updated_at < %(changed_before)s AND EXISTS (
+        SELECT FROM attempts AS a
+        WHERE a.payment_id = p.id AND a.operation = 'charge' AND a.outcome = 'APPROVED'
+            AND a.created_at < %(authorized_before)s
+    )
+)
+ORDER BY p.updated_at
+LIMIT %(limit)s
+FOR UPDATE OF p SKIP LOCKED
+"""
 SQL_HISTORY = """
 SELECT created_at AS at, 'event' AS entry, type AS what, NULL AS detail
 FROM events WHERE object_id = %(object_id)s
@@ -114,6 +133,27 @@ def take_up(
     return tx.execute(SQL_TAKE_UP, values).fetchall()
 
 
+def expired(
+    connection: Connection,
+    *,
+    challenged_before: dt.datetime,
+    authorized_before: dt.datetime,
+    changed_before: dt.datetime,
+    limit: int,
+) -> list[PaymentId]:
+    """Payments whose challenge or authorisation is that old, and that nobody holds just now.
+
+    Of authorised ones only those that nothing happened to since `changed_before`.
+    """
+    values = {
+        "challenged_before": challenged_before,
+        "authorized_before": authorized_before,
+        "changed_before": changed_before,
+        "limit": limit,
+    }
+    return [PaymentId(row[0]) for row in connection.execute(SQL_EXPIRED, values)]
+
+
 def history(connection: Connection, payment_id: PaymentId, object_id: str) -> list[dict[str, Any]]:
     """Events, attempts and transfers of the payment, in order of time."""
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -144,6 +184,7 @@ def from_row(row: dict[str, Any]) -> Payment:
         created_at=row["created_at"],
         idempotency_key=row["idempotency_key"],
         captured_amount=row["captured_amount"],
+        captures=row["captures"],
         refunded_amount=row["refunded_amount"],
         refunding_amount=row["refunding_amount"],
         fee_amount=row["fee_amount"],
@@ -174,4 +215,9 @@ def _open_operation(row: dict[str, Any]) -> OpenOperation | None:
     name = row["open_operation"]
     if not name:
         return None
-    return OpenOperation(name, row["open_operation_id"], row["open_operation_amount"])
+    return OpenOperation(
+        name,
+        row["open_operation_id"],
+        row["open_operation_amount"],
+        row["open_operation_is_final"],
+    )

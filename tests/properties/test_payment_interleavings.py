@@ -1,0 +1,168 @@
+"""Two or three at one payment, over real connections: never more returned than was taken.
+
+Each round has a payment of its own, so many that the rare orders of events come up as well.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from paynexus import errors, ids
+from paynexus.cache import Cache
+from paynexus.db import Database
+from paynexus.gateways.port import Operation
+from paynexus.ids import MerchantId, PaymentId
+from paynexus.ledger import audit
+from paynexus.payments import expiry, operations, sweeper
+from paynexus.payments.expiry import EXPIRY_RETRY
+from paynexus.payments.model import AUTHORIZATION_LIFETIME, FINAL, Status
+from tests.flow import Flow
+from tests.sandbox import Sandbox
+
+AMOUNT = 1000
+ROUNDS = 150
+CROWD = 4
+SEED = 20_261_123
+
+type Act = Callable[[Flow, PaymentId, random.Random], object]
+
+
+@pytest.fixture(name="sandbox")
+def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    sandbox = Sandbox(tmp_path / "acquirer")
+    sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture(name="flows")
+def _flows(
+    another_database: Callable[[], Database],
+    cache: Cache,
+    sandbox: Sandbox,
+    merchant: MerchantId,
+    now: dt.datetime,
+) -> list[Flow]:
+    gateways = {"test": sandbox.gateway}
+    return [Flow(another_database(), cache, gateways, merchant, now) for _ in range(CROWD)]
+
+
+def capture(flow: Flow, payment_id: PaymentId, chance: random.Random) -> object:
+    """Some of it, perhaps for good."""
+    amount, is_final = chance.choice([100, 400, 700, None]), chance.random() < 0.3
+    return flow.operate(
+        Operation.CAPTURE, payment_id, operations.capture, amount=amount, is_final=is_final
+    )
+
+
+def cancel(flow: Flow, payment_id: PaymentId, _: random.Random) -> object:
+    """All that is left."""
+    return flow.operate(Operation.CANCEL, payment_id, operations.cancel)
+
+
+def refund(flow: Flow, payment_id: PaymentId, chance: random.Random) -> object:
+    """Some of it, or all there is."""
+    amount = chance.choice([100, 400, 700, None])
+    return flow.operate(Operation.REFUND, payment_id, operations.refund, amount=amount, reason=None)
+
+
+def confirm(flow: Flow, payment_id: PaymentId, chance: random.Random) -> object:
+    """Yes, mostly."""
+    is_authenticated = chance.random() < 0.8
+    return flow.operate(
+        Operation.CHARGE, payment_id, operations.confirm, is_authenticated=is_authenticated
+    )
+
+
+def expire(flow: Flow, _: PaymentId, __: random.Random) -> object:
+    """A week has passed for this one alone."""
+    now = flow.now + AUTHORIZATION_LIFETIME + EXPIRY_RETRY + dt.timedelta(minutes=1)
+    return expiry.expire(flow.database, replace(flow, now=now).run, now=now)
+
+
+CROWDS: dict[str, tuple[int, str, tuple[Act, ...]]] = {
+    "refund, refund": (AMOUNT, "automatic", (refund,)),
+    "refund, capture": (AMOUNT, "manual", (capture, refund, capture)),
+    "capture, cancel": (AMOUNT, "manual", (capture, cancel)),
+    "confirm, confirm": (60_000, "automatic", (confirm,)),
+    "confirm, cancel": (60_000, "automatic", (confirm, cancel)),
+    "capture, refund, expiry": (AMOUNT, "manual", (capture, refund, expire)),
+    "all of it": (60_000, "manual", (confirm, capture, refund, cancel)),
+}
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", CROWDS)
+def test_no_interleaving_returns_more_than_was_taken(
+    database: Database,
+    flows: list[Flow],
+    sandbox: Sandbox,
+    name: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """The acquirer's books and ours agree, and nothing is left half-way."""
+    amount, how, acts = CROWDS[name]
+    done: list[str] = []
+    with ThreadPoolExecutor(CROWD) as pool:
+        for number in range(ROUNDS):
+            payment_id, _ = flows[0].take(_token(number), amount, capture=how)
+            jobs = [
+                pool.submit(_act, flow, acts, payment_id, _chance(number, place))
+                for place, flow in enumerate(flows)
+            ]
+            done += [name for job in jobs for name in job.result(60)]
+            _heal(flows[0])
+            require_agreement(flows[0], sandbox, payment_id)
+
+    record_property("operations that were taken", len(done))
+    assert len(done) >= ROUNDS
+    assert audit.violations(database) == []
+
+
+def require_agreement(flow: Flow, sandbox: Sandbox, payment_id: PaymentId) -> None:
+    """What we say was taken and returned is what was, and the second is the less."""
+    payment = flow.payment(payment_id)
+    charge = sandbox.store.charge(ids.text("chg", payment_id))
+    assert payment.open_operation is None
+    assert payment.status in FINAL | {Status.AUTHORIZED, Status.CHALLENGED}
+    assert payment.refunding_amount == 0
+    assert 0 <= payment.refunded_amount <= payment.captured_amount <= payment.money.amount
+    if charge is None:
+        assert payment.captured_amount == 0
+        return
+    assert (charge.captured, charge.refunded) == (payment.captured_amount, payment.refunded_amount)
+    assert charge.canceled == (payment.status is Status.CANCELED)
+
+
+def _act(
+    flow: Flow, acts: tuple[Act, ...], payment_id: PaymentId, chance: random.Random
+) -> list[str]:
+    done = []
+    for _ in range(3):
+        act = chance.choice(acts)
+        with suppress(errors.InvalidState, errors.InvalidRequest):
+            act(flow, payment_id, chance)
+            done.append(act.__name__)
+    return done
+
+
+def _chance(number: int, place: int) -> random.Random:
+    return random.Random(f"{SEED} {number} {place}")  # noqa: S311 - a test's dice, to be thrown again
+
+
+def _heal(flow: Flow) -> None:
+    for minutes in (2, 4):
+        now = flow.now + AUTHORIZATION_LIFETIME + EXPIRY_RETRY + dt.timedelta(minutes=minutes)
+        sweeper.sweep(flow.database, replace(flow, now=now).run, now=now)
+
+
+def _token(number: int) -> str:
+    """Most answers arrive; some are lost on their way back."""
+    lost = {5: "tok_refund_disconnect_after", 11: "tok_capture_disconnect_after"}
+    return lost.get(number % 12, "tok_approve")

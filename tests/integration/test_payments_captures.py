@@ -13,7 +13,7 @@ from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.port import Instruction, Operation
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.ledger import store as ledger
+from paynexus.ledger import reading
 from paynexus.ledger.model import PARTS_LIMIT, Balance
 from paynexus.money import Money
 from paynexus.payments import operations
@@ -58,8 +58,8 @@ def refund(flow: Flow, payment_id: PaymentId, amount: int | None) -> str:
 
 def balance(flow: Flow) -> Balance:
     """What the merchant is owed in EUR."""
-    (found,) = ledger.balances(flow.database.connection(), flow.merchant, "test")
-    return found
+    (found,) = reading.balances(flow.database.connection(), flow.merchant, "test")
+    return found.balance
 
 
 def told(flow: Flow, payment_id: PaymentId) -> list[str]:

@@ -13,7 +13,7 @@ from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.port import Operation
 from paynexus.ids import MerchantId
-from paynexus.ledger import store as ledger
+from paynexus.ledger import reading
 from paynexus.payments import expiry, operations, sweeper
 from paynexus.payments.expiry import EXPIRY_RETRY
 from paynexus.payments.model import (
@@ -52,8 +52,8 @@ def expire(flow: Flow, after: dt.timedelta) -> int:
 
 def pending(flow: Flow) -> int:
     """What is still reserved for the merchant."""
-    (found,) = ledger.balances(flow.database.connection(), flow.merchant, "test")
-    return found.pending_in
+    (found,) = reading.balances(flow.database.connection(), flow.merchant, "test")
+    return found.balance.pending_in
 
 
 def test_an_unanswered_challenge_fails(flow: Flow, sandbox: Sandbox) -> None:

@@ -22,8 +22,10 @@ FUNCTIONS = ROOT / "functions"
 
 PUBLIC = "tokens_api"
 """The one API function whose routes need no access token."""
-WITHOUT_KEY = {"/oauth/token", "/qr-codes/scan"}
-"""POSTs that do not act, and so need no Idempotency-Key."""
+CALLBACKS = "gateway_callbacks"
+"""The function that gateways call, which sign what they say."""
+WITHOUT_KEY = {"/oauth/token", "/qr-codes/scan", "/gateways/{name}/callbacks"}
+"""POSTs that do not act, or whose body has an id of its own: they need no Idempotency-Key."""
 REFERENCE = "#/components/schemas/"
 METHODS = {"get", "post", "patch", "put", "delete"}
 GENERATED = {"HTTPValidationError", "ResponseValidationError", "ValidationError"}
@@ -93,6 +95,12 @@ IDEMPOTENCY_KEY = {
 SECURITY_SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "client": {"type": "http", "scheme": "basic", "description": "Client id and secret."},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Acquirer-Signature",
+        "description": "By the gateway: `t=<seconds>,v1=<HMAC-SHA256 of <seconds>.<body>>`.",
+    },
 }
 
 
@@ -142,6 +150,7 @@ def main() -> int:
 
 
 def _api_functions() -> Iterator[str]:
+    yield CALLBACKS
     for handler in sorted(FUNCTIONS.glob("*_api/handler.py")):
         yield handler.parent.name
 
@@ -157,13 +166,18 @@ def _finished(path: str, item: dict[str, Any], *, function: str) -> dict[str, An
         operation = item[method]
         operation["tags"] = [function.removesuffix("_api")]
         operation["responses"] = _answers(operation["responses"])
-        if function == PUBLIC:
-            operation["security"] = []
-        else:
-            operation["security"] = [{"token": [_scope_of(method, path)]}]
+        operation["security"] = _security_of(method, path, function)
         if method == "post" and path not in WITHOUT_KEY:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     return item
+
+
+def _security_of(method: str, path: str, function: str) -> list[dict[str, list[str]]]:
+    if function == PUBLIC:
+        return []
+    if function == CALLBACKS:
+        return [{"signature": []}]
+    return [{"token": [_scope_of(method, path)]}]
 
 
 def _scope_of(method: str, path: str) -> str:

@@ -1,10 +1,10 @@
-"""Schedule: payments left half-way are run again, those whose time is up are ended."""
+"""Schedule: payments and callbacks left half-way are run again, and what is overdue is ended."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from paynexus import runtime
-from paynexus.payments import expiry, sweeper
+from paynexus.payments import callbacks, expiry, sweeper
 
 WORKFLOW_MS = 27_000
 """What one run of the workflow may take: with less time left, none is begun."""
@@ -16,4 +16,5 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: 
     swept = sweeper.sweep(
         db, run, now=now, has_time=lambda: context.get_remaining_time_in_millis() > WORKFLOW_MS
     )
+    callbacks.sweep(db, run, now=now)
     return {"swept": swept, "expired": expiry.expire(db, run, now=now)}

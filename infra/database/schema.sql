@@ -180,6 +180,21 @@ CREATE TABLE fraud_decisions (
     created_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE gateway_callbacks (
+    id uuid NOT NULL,
+    gateway text NOT NULL,
+    callback_id text NOT NULL,
+    body text,
+    digest bytea NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    deliveries integer NOT NULL DEFAULT 1,
+    state text NOT NULL DEFAULT 'PENDING'::text,
+    verdict text,
+    attempt_id uuid,
+    updated_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone
+);
+
 CREATE TABLE house_accounts (
     mode text NOT NULL,
     currency character(3) NOT NULL,
@@ -563,6 +578,16 @@ ALTER TABLE fraud_decisions ADD CONSTRAINT verdict_has_its_reasons CHECK (((verd
 
 ALTER TABLE fraud_decisions ADD CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['ALLOW'::text, 'CHALLENGE'::text, 'BLOCK'::text])));
 
+ALTER TABLE gateway_callbacks ADD CONSTRAINT applied_callback_speaks_of_an_attempt CHECK (((state <> 'APPLIED'::text) OR (attempt_id IS NOT NULL)));
+
+ALTER TABLE gateway_callbacks ADD CONSTRAINT callback_has_a_verdict_and_a_time_when_finished CHECK ((((state = 'PENDING'::text) = (verdict IS NULL)) AND ((verdict IS NULL) = (finished_at IS NULL))));
+
+ALTER TABLE gateway_callbacks ADD CONSTRAINT callback_is_kept_once UNIQUE (gateway, callback_id);
+
+ALTER TABLE gateway_callbacks ADD CONSTRAINT callback_state_is_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'APPLIED'::text, 'REFUSED'::text])));
+
+ALTER TABLE gateway_callbacks ADD CONSTRAINT gateway_callbacks_pkey PRIMARY KEY (id);
+
 ALTER TABLE house_accounts ADD CONSTRAINT house_account_mode_is_known CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
 
 ALTER TABLE house_accounts ADD CONSTRAINT house_accounts_pkey PRIMARY KEY (mode, currency);
@@ -744,6 +769,10 @@ CREATE INDEX events_of_merchant ON public.events USING btree (merchant_id, mode,
 
 CREATE INDEX fraud_decisions_of_merchant ON public.fraud_decisions USING btree (merchant_id, mode, created_at);
 
+CREATE INDEX gateway_callbacks_of_attempt ON public.gateway_callbacks USING btree (attempt_id);
+
+CREATE INDEX gateway_callbacks_pending ON public.gateway_callbacks USING btree (updated_at) WHERE (state = 'PENDING'::text);
+
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING brin (expires_at) WITH (autosummarize='on');
 
 CREATE INDEX late_approvals_not_returned ON public.late_approvals USING btree (taken_up_at) WHERE (returned_at IS NULL);
@@ -902,6 +931,24 @@ BEGIN
         RAISE EXCEPTION 'attempt % is % and can not become %', OLD.id,
             coalesce(OLD.outcome, 'RUNNING'), coalesce(NEW.outcome, 'RUNNING')
             USING ERRCODE = 'PN010';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_callback()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (OLD.id, OLD.gateway, OLD.callback_id, OLD.body, OLD.digest, OLD.received_at)
+        IS DISTINCT FROM
+        (NEW.id, NEW.gateway, NEW.callback_id, NEW.body, NEW.digest, NEW.received_at)
+        OR (OLD.state <> 'PENDING' AND (OLD.state, OLD.verdict, OLD.attempt_id)
+            IS DISTINCT FROM (NEW.state, NEW.verdict, NEW.attempt_id)) THEN
+        RAISE EXCEPTION 'what gateway % said, and what became of it, never changes', OLD.gateway
+            USING ERRCODE = 'PN020';
     END IF;
     RETURN NEW;
 END
@@ -2996,6 +3043,8 @@ CREATE TRIGGER decisions_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_d
 
 CREATE TRIGGER decisions_are_not_truncated BEFORE TRUNCATE ON public.fraud_decisions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER callback_is_finished_once BEFORE UPDATE ON public.gateway_callbacks FOR EACH ROW EXECUTE FUNCTION guard_callback();
+
 CREATE TRIGGER entries_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER entries_are_not_truncated BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -3059,6 +3108,14 @@ CREATE VIEW audit.answer_is_not_whole AS
  SELECT object_id
    FROM idempotency_keys
   WHERE (((finished_at IS NULL) <> (status IS NULL)) OR ((status IS NULL) <> (body IS NULL)) OR ((body IS NULL) <> (headers IS NULL)));
+
+CREATE VIEW audit.applied_callback_is_not_of_its_attempt AS
+ SELECT c.id AS callback_id,
+    c.verdict,
+    a.outcome
+   FROM (gateway_callbacks c
+     LEFT JOIN attempts a ON ((a.id = c.attempt_id)))
+  WHERE ((c.state = 'APPLIED'::text) AND (c.verdict = 'confirmed'::text) AND ((a.outcome IS NULL) OR (a.outcome = 'UNKNOWN'::text) OR (a.gateway <> c.gateway)));
 
 CREATE VIEW audit.approved_charge_was_called_off AS
  SELECT a.id AS attempt_id,

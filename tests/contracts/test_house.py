@@ -28,6 +28,8 @@ PURE_NAMES = {
     "backoff.py",
     "webhook.py",
     "circuit.py",
+    "verdicts.py",
+    "sandbox_callbacks.py",
     "outcomes.py",
     "money.py",
     "cards.py",

@@ -29,8 +29,13 @@ from tests.contracts.infrastructure import (
 
 FUNCTIONS = properties(FUNCTION)
 NAMES = sorted(snake_case(name) for name in FUNCTIONS)
-PUBLIC_ROUTES = {("POST", "/oauth/token"), ("GET", "/.well-known/jwks.json"), ("GET", "/health")}
-API_FUNCTIONS = ("tokens_api", "payments_api", "qr_api", "merchants_api")
+PUBLIC_ROUTES = {
+    ("POST", "/oauth/token"),
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/health"),
+    ("POST", "/gateways/{name}/callbacks"),  # authenticated by the gateway's signature
+}
+API_FUNCTIONS = ("tokens_api", "payments_api", "qr_api", "merchants_api", "gateway_callbacks")
 
 WILDCARDS = {
     # (template, resource, statement): why no narrower word exists.

@@ -35,6 +35,16 @@ def _program(name: str, source: str) -> parts.Part:
 SLEEPER = "import time; time.sleep(600)"
 
 
+def test_the_acquirer_tells_the_api(tmp_path: Path) -> None:
+    """Its callbacks go to the address that the API will have."""
+    layout = Layout(state=tmp_path)
+    command = parts.sandbox_acquirer(layout, "key").command
+    told = str(command[command.index("--callback-url") + 1])
+
+    assert told.startswith(layout.endpoint_url)
+    assert told.endswith(f"/_aws/execute-api/{layout.api_id}/v1/gateways/sandbox/callbacks")
+
+
 def test_a_running_part_is_kept(started: ExitStack, tmp_path: Path) -> None:
     """Asking twice starts one process."""
     layout = Layout(state=tmp_path)

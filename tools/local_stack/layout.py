@@ -59,6 +59,11 @@ class Layout:
         return self._digest[8:16]
 
     @property
+    def api_url(self) -> str:
+        """Where the API is, from its deployment on; known before it."""
+        return f"{self.endpoint_url}/_aws/execute-api/{self.api_id}/v1"
+
+    @property
     def _digest(self) -> str:
         return hashlib.sha256(str(self.state).encode()).hexdigest()
 

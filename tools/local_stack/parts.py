@@ -72,11 +72,16 @@ def ministack(layout: Layout) -> Part:
 
 
 def sandbox_acquirer(layout: Layout, api_key: str) -> Part:
-    """The acquirer that test payments go to."""
+    """The acquirer that test payments go to, and that tells the API what became of them.
+
+    It tells each second until it is heard, so the API may be deployed after its start.
+    """
     port = layout.port("sandbox_acquirer")
     # In one word: a key may begin with a dash.
     key = f"--api-key={api_key}"
-    options = ("--port", str(port), "--state", str(layout.state / "acquirer"), key)
+    told = f"{layout.api_url}/gateways/sandbox/callbacks"
+    state = str(layout.state / "acquirer")
+    options = ("--port", str(port), "--state", state, "--callback-url", told, key)
     return _tool(layout, "sandbox_acquirer", *options, port=port)
 
 

@@ -219,7 +219,7 @@ def _describe(
     layout: Layout, servers: Servers, deployed: deployment.Deployment, client: dict[str, str]
 ) -> None:
     description = {
-        "api_url": f"{layout.endpoint_url}/_aws/execute-api/{deployed.outputs['ApiId']}/v1",
+        "api_url": layout.api_url,
         **client,
         "aws_endpoint_url": layout.endpoint_url,
         "region": REGION,

@@ -26,7 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.callback_url:
         sender = CallbackSender(
-            store, url=options.callback_url, key=options.api_key, stopping=stopping
+            store,
+            url=options.callback_url,
+            key=options.api_key,
+            stopping=stopping,
+            clock=_clock,
         )
         threading.Thread(target=sender.run, daemon=True).start()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -44,7 +48,7 @@ def _server(options: argparse.Namespace, store: Store, stopping: threading.Event
     acquirer = Acquirer(
         store,
         sleep=stopping.wait,
-        clock=lambda: datetime.now(UTC),  # noqa: TID251 - the edge of this program
+        clock=_clock,
     )
     return Server(
         (options.host, options.port),
@@ -53,6 +57,10 @@ def _server(options: argparse.Namespace, store: Store, stopping: threading.Event
         hold_seconds=options.hold_seconds,
         stopping=stopping,
     )
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the edge of this program
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

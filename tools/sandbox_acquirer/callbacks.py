@@ -1,11 +1,13 @@
 """Callbacks: what the acquirer tells the merchant's platform of its own accord, signed."""
 
+import datetime as dt
 import hashlib
 import hmac
 import http
 import http.client
 import threading
 import urllib.parse
+from collections.abc import Callable
 
 from tools.sandbox_acquirer.store import Store
 
@@ -14,16 +16,30 @@ TIMEOUT_SECONDS = 5.0
 ROUND_SECONDS = 1.0
 
 
-def signature_of(body: bytes, *, key: str) -> str:
-    """HMAC-SHA256 of the body under the api key, in hexadecimal."""
-    return hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+def signature_of(body: bytes, *, key: str, at: dt.datetime) -> str:
+    """`t=<seconds>,v1=<hex>`: HMAC-SHA256 of `<seconds>.<body>` under the api key.
+
+    With the time in the signed text, what was overheard can't be sent again for long.
+    """
+    seconds = str(int(at.timestamp()))
+    signed = seconds.encode() + b"." + body
+    return f"t={seconds},v1={hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()}"
 
 
 class CallbackSender:
     """Delivers each recorded callback until it is answered 2xx, in the order of the books."""
 
-    def __init__(self, store: Store, *, url: str, key: str, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        url: str,
+        key: str,
+        stopping: threading.Event,
+        clock: Callable[[], dt.datetime],
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._url = urllib.parse.urlsplit(url)
         self._key = key
         self._stopping = stopping
@@ -42,7 +58,7 @@ class CallbackSender:
         connection = kind(self._url.hostname or "", self._url.port, timeout=TIMEOUT_SECONDS)
         headers = {
             "Content-Type": "application/json",
-            SIGNATURE_HEADER: signature_of(body, key=self._key),
+            SIGNATURE_HEADER: signature_of(body, key=self._key, at=self._clock()),
         }
         try:
             connection.request("POST", self._url.path or "/", body, headers)

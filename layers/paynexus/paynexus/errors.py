@@ -51,6 +51,12 @@ class Unauthenticated(PayNexusError):
     code = "unauthenticated"
 
 
+class SignatureRefused(PayNexusError):
+    """What came in a gateway's name is not signed by it, or not just now."""
+
+    code = "signature_refused"
+
+
 class Forbidden(PayNexusError):
     """The credentials are valid, but do not allow this."""
 

@@ -24,6 +24,7 @@ STATUS_OF: dict[type[errors.PayNexusError], int] = {
     errors.InvalidRequest: 400,
     errors.IdempotencyKeyMissing: 400,
     errors.Unauthenticated: 401,
+    errors.SignatureRefused: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
@@ -240,6 +241,8 @@ def _headers_of(error: errors.PayNexusError) -> dict[str, str | list[str]]:
             return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
         case errors.Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
+        case errors.SignatureRefused():
+            return {"WWW-Authenticate": "Signature"}
     return {}
 
 

@@ -162,6 +162,13 @@ def gateways() -> Gateways:
     return Gateways({"test": GuardedGateway(sandbox, breaker=breaker)})
 
 
+def callback_key(gateway: str) -> str:
+    """What the gateway signs its callbacks with; NotFound for one that sends none."""
+    from paynexus.payments.callbacks import dialect_of
+
+    return keys()[dialect_of(gateway).key_name]
+
+
 @once
 def workflow() -> Workflow:
     """Runs a payment's steps in Step Functions."""

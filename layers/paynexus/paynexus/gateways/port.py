@@ -67,6 +67,21 @@ class Result:
     response: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a gateway said, unasked, of an operation under a reference of ours.
+
+    A hint that there is something to learn, and never proof.
+    """
+
+    operation: str
+    reference: str
+    outcome: Outcome
+    """UNKNOWN when it says no more than that it is at work."""
+    amount: int | None
+    currency: str | None
+
+
 class Gateway(Protocol):
     """A payment gateway. Its calls answer within their deadline and raise nothing of the line."""
 

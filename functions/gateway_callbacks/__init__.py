@@ -1,0 +1,1 @@
+"""Function: gateways say what became of operations."""

@@ -10,7 +10,10 @@ from payments_api.conclusion import own_payment_id
 from paynexus import http, ids, runtime
 from paynexus.errors import InvalidRequest
 from paynexus.ids import PaymentId
-from paynexus.payments import resource, service
+from paynexus.payments import resource, service, timeline
+
+TIMELINE_PAGE_LIMIT = 100
+"""Items of a timeline in one answer; few payments have as many."""
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
@@ -43,12 +46,26 @@ def read(payment_id: str) -> Response[str]:
 
 
 @router.get("/payments/<payment_id>/timeline", summary="Read a payment's timeline")
-def read_timeline(payment_id: str) -> Response[str]:
-    """All that happened to the payment: events, attempts at gateways, transfers."""
+def read_timeline(
+    payment_id: str,
+    limit: Annotated[int, Query(ge=1, le=TIMELINE_PAGE_LIMIT)] = TIMELINE_PAGE_LIMIT,
+    starting_after: Annotated[str | None, Query(max_length=160)] = None,
+) -> Response[str]:
+    """Everything known of the payment, oldest first: `id`, `at`, `kind`, and the kind's fields.
+
+    Requests and their answers, transfers, events, the fraud decision, attempts at gateways and
+    webhooks, settlements and what the bank said. `starting_after` is the last `id` that was seen.
+    """
     who = runtime.principal(router)
-    own_id = own_payment_id(payment_id)
-    entries = service.timeline(runtime.database(), own_id, who.merchant_id, who.mode)
-    return http.reply(200, http.page(entries, has_more=False))
+    items, has_more = timeline.page(
+        runtime.database(),
+        own_payment_id(payment_id),
+        who.merchant_id,
+        who.mode,
+        limit=limit,
+        starting_after=starting_after,
+    )
+    return http.reply(200, http.page(items, has_more=has_more))
 
 
 def _cursor(text: str | None) -> PaymentId | None:

@@ -408,20 +408,3 @@ def test_unknown_payment(flow: Flow) -> None:
     """An id that nobody was given is not found."""
     with pytest.raises(errors.NotFound):
         flow.charge(PaymentId(ids.new_id()))
-
-
-def test_the_timeline_tells_all_in_order(flow: Flow) -> None:
-    """Events, the fraud decision, the attempt and the transfers, as time went by."""
-    payment_id, _ = flow.take()
-    entries = service.timeline(flow.database, payment_id, flow.merchant, "test")
-
-    assert sorted(entry["at"] for entry in entries) == [entry["at"] for entry in entries]
-    assert {
-        ("event", "payment.created.v1"),
-        ("fraud_decision", "allow"),
-        ("attempt", "charge.approved"),
-        ("transfer", "payment.pending"),
-        ("transfer", "payment.post"),
-        ("transfer", "fee.single"),
-        ("event", "payment.completed.v1"),
-    } == {(entry["entry"], entry["what"]) for entry in entries}

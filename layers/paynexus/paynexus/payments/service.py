@@ -19,7 +19,6 @@ from paynexus.money import Money, limit_of
 from paynexus.payments import endings
 from paynexus.payments.bookings import payment_transfer
 from paynexus.payments.model import Customer, Payment, Status
-from paynexus.payments.resource import timestamp
 from paynexus.payments.store import commits
 from paynexus.payments.store import payments as store
 from paynexus.qr import service as qr
@@ -106,16 +105,6 @@ def page(
     with db.reading() as connection:
         found = store.page(connection, merchant_id, mode, limit=limit + 1, before=before)
     return found[:limit], len(found) > limit
-
-
-def timeline(
-    db: Database, payment_id: PaymentId, merchant_id: MerchantId, mode: str
-) -> list[dict[str, Any]]:
-    """All that happened to the merchant's payment, in order of time."""
-    find(db, payment_id, merchant_id, mode)
-    with db.reading() as connection:
-        history = store.history(connection, payment_id, ids.text("pay", payment_id))
-    return [entry | {"at": timestamp(entry["at"])} for entry in history]
 
 
 def own(payment: Payment, merchant_id: MerchantId, mode: str) -> Payment:

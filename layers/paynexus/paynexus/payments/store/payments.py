@@ -75,23 +75,6 @@ ORDER BY p.updated_at
 LIMIT %(limit)s
 FOR UPDATE OF p SKIP LOCKED
 """
-SQL_HISTORY = """
-SELECT created_at AS at, 'event' AS entry, type AS what, NULL AS detail
-FROM events WHERE object_id = %(object_id)s
-UNION ALL
-SELECT created_at, 'attempt', operation || '.' || lower(coalesce(outcome, 'running')),
-    jsonb_build_object('gateway', gateway, 'number', number, 'reference', reference,
-        'code', code)
-FROM attempts WHERE payment_id = %(id)s
-UNION ALL
-SELECT created_at, 'fraud_decision', lower(verdict), reasons
-FROM fraud_decisions WHERE payment_id = %(id)s
-UNION ALL
-SELECT created_at, 'transfer', kind || '.' || state,
-    jsonb_build_object('amount', amount, 'currency', currency)
-FROM transfers WHERE transaction_id = %(id)s
-ORDER BY 1
-"""
 
 
 def find(
@@ -152,13 +135,6 @@ def expired(
         "limit": limit,
     }
     return [PaymentId(row[0]) for row in connection.execute(SQL_EXPIRED, values)]
-
-
-def history(connection: Connection, payment_id: PaymentId, object_id: str) -> list[dict[str, Any]]:
-    """Events, attempts and transfers of the payment, in order of time."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(SQL_HISTORY, {"id": payment_id, "object_id": object_id})
-        return cursor.fetchall()
 
 
 def _one(connection: Connection, query: str, values: tuple[object, ...]) -> Payment | None:

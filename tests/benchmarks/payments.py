@@ -8,7 +8,7 @@ from paynexus.clock import system_clock
 from paynexus.db import Connection, Database
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Policy
-from paynexus.gateways.port import Instruction, Operation, Outcome, Result
+from paynexus.gateways.port import Instruction, Operation, Outcome, Result, Sent
 from paynexus.gateways.service import Gateways, GuardedGateway
 from paynexus.idempotency import Scope
 from paynexus.ids import MerchantId, PaymentId
@@ -50,7 +50,13 @@ class InstantGateway:
         assert deadline_seconds > 0
         return Result(Outcome.APPROVED, gateway_reference=f"ref_{instruction.reference}")
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self,
+        reference: str,
+        *,
+        deadline_seconds: float,
+        sent: Sent | None = None,  # noqa: ARG002 - the port's
+    ) -> Result | None:
         """Approved, as it was."""
         assert deadline_seconds > 0
         return Result(Outcome.APPROVED, gateway_reference=f"ref_{reference}")

@@ -10,7 +10,7 @@ from psycopg.abc import Query
 
 from paynexus.db import Connection, Database
 from paynexus.fraud.store import SQL_GATHER
-from paynexus.gateways.port import Gateway, Instruction, Outcome, Result
+from paynexus.gateways.port import Gateway, Instruction, Outcome, Result, Sent
 from paynexus.payments.store.standings import SQL_STANDING
 
 READS = {SQL_STANDING, SQL_GATHER}
@@ -100,10 +100,12 @@ class CutGateway:
         self.knife.point()
         return result
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
         """As the gateway answers."""
         self.knife.point()
-        result = self.inner.inquire(reference, deadline_seconds=deadline_seconds)
+        result = self.inner.inquire(reference, deadline_seconds=deadline_seconds, sent=sent)
         self.knife.point()
         return result
 
@@ -123,8 +125,10 @@ class DeadLine(CutGateway):
         return self.inner.send(instruction, deadline_seconds=deadline_seconds)
 
     @override
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
-        return self.inner.inquire(reference, deadline_seconds=deadline_seconds)
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
+        return self.inner.inquire(reference, deadline_seconds=deadline_seconds, sent=sent)
 
 
 @dataclass

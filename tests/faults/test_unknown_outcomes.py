@@ -19,7 +19,7 @@ from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Policy
-from paynexus.gateways.port import Gateway, Instruction, Operation, Result
+from paynexus.gateways.port import Gateway, Instruction, Operation, Result, Sent
 from paynexus.gateways.service import GuardedGateway
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.ledger import audit
@@ -53,10 +53,12 @@ class Counting:
         self.sent[instruction.reference] += 1
         return self.inner.send(instruction, deadline_seconds=deadline_seconds)
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
         """As the gateway answers."""
         self.inquired[reference] += 1
-        return self.inner.inquire(reference, deadline_seconds=deadline_seconds)
+        return self.inner.inquire(reference, deadline_seconds=deadline_seconds, sent=sent)
 
     def is_healthy(self) -> bool:
         """As the gateway answers."""

@@ -12,7 +12,7 @@ from paynexus.cache import Cache
 from paynexus.errors import GatewayUnavailable
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Policy, State, Verdict
-from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
+from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
 from paynexus.gateways.retry import Pace
 from paynexus.gateways.sandbox import SandboxGateway
 from paynexus.gateways.service import Gateways, GuardedGateway
@@ -198,7 +198,13 @@ class Broken:
         """Never returns."""
         raise ZeroDivisionError
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:  # noqa: ARG002 - the port's
+    def inquire(
+        self,
+        reference: str,  # noqa: ARG002 - the port's
+        *,
+        deadline_seconds: float,  # noqa: ARG002 - the port's
+        sent: Sent | None = None,  # noqa: ARG002 - the port's
+    ) -> Result | None:
         """Never returns."""
         raise ZeroDivisionError
 

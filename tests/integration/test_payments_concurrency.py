@@ -12,7 +12,7 @@ import pytest
 from paynexus import errors, ids
 from paynexus.cache import Cache
 from paynexus.db import Database
-from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
+from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.ledger import reading
 from paynexus.ledger.model import Balance
@@ -61,9 +61,11 @@ class Held:
             return Result(Outcome.NOT_SENT, code="connect_refused")
         return self.inner.send(instruction, deadline_seconds=deadline_seconds)
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
         """As the gateway itself answers."""
-        return self.inner.inquire(reference, deadline_seconds=deadline_seconds)
+        return self.inner.inquire(reference, deadline_seconds=deadline_seconds, sent=sent)
 
     def is_healthy(self) -> bool:
         """As the gateway itself answers."""

@@ -12,7 +12,7 @@ from paynexus import ids
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.errors import NotFound
-from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
+from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.payments import authority, endings, sweeper
 from paynexus.payments.authority import Settled
@@ -47,11 +47,13 @@ class Wire:
             self.before_cancel()
         return self.inner.send(instruction, deadline_seconds=deadline_seconds)
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
         """Likewise."""
         if self.is_deaf:
             return Result(Outcome.UNKNOWN, code="answer_timed_out")
-        return self.inner.inquire(reference, deadline_seconds=deadline_seconds)
+        return self.inner.inquire(reference, deadline_seconds=deadline_seconds, sent=sent)
 
     def is_healthy(self) -> bool:
         """As the gateway answers."""

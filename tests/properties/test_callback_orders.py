@@ -19,7 +19,7 @@ import pytest
 from paynexus import idempotency, ids
 from paynexus.cache import Cache
 from paynexus.db import Connection, Database
-from paynexus.gateways.port import Instruction, Operation, Outcome, Result
+from paynexus.gateways.port import Instruction, Operation, Outcome, Result, Sent
 from paynexus.gateways.sandbox_callbacks import signature_of
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
@@ -96,9 +96,11 @@ class Deaf:
         assert deadline_seconds
         return Result(Outcome.UNKNOWN, code="timed_out")
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
         """What became of it."""
-        assert deadline_seconds
+        assert deadline_seconds or sent
         self.asked += 1
         return self.done.get(reference)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from paynexus.clock import Clock, system_clock
 from paynexus.config import Settings
 from paynexus.db import Database
+from paynexus.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from paynexus.cache import Cache
     from paynexus.changefeed.port import Bus
     from paynexus.changefeed.replication import Source
-    from paynexus.gateways.service import Gateways
+    from paynexus.gateways.port import Gateway
+    from paynexus.gateways.service import Gateways, GuardedGateway
     from paynexus.http import Resolver
     from paynexus.identity.model import Principal
     from paynexus.identity.rate_limit import RateLimiter
@@ -149,17 +151,42 @@ def qr_keys() -> KeyRing:
 
 @once
 def gateways() -> Gateways:
-    """The gateway of each mode, behind its circuit. No live gateway exists yet."""
+    """The gateway that is configured for each mode, behind its circuit."""
+    from paynexus.gateways.service import Gateways
+
+    chosen = {"test": settings().test_gateway, "live": settings().live_gateway}
+    return Gateways({mode: _guarded(_gateway(mode, name)) for mode, name in chosen.items() if name})
+
+
+def _guarded(gateway: Gateway) -> GuardedGateway:
     from paynexus.gateways.breaker import Breaker
     from paynexus.gateways.circuit import Policy
-    from paynexus.gateways.sandbox import SandboxGateway
-    from paynexus.gateways.service import Gateways, GuardedGateway
+    from paynexus.gateways.service import GuardedGateway
 
-    sandbox = SandboxGateway(
-        settings().require("sandbox_acquirer_url"), api_key=keys()["sandbox_acquirer_key"]
-    )
-    breaker = Breaker(cache(), gateway=sandbox.name, policy=Policy())
-    return Gateways({"test": GuardedGateway(sandbox, breaker=breaker)})
+    breaker = Breaker(cache(), gateway=gateway.name, policy=Policy())
+    return GuardedGateway(gateway, breaker=breaker)
+
+
+def _gateway(mode: str, name: str) -> Gateway:
+    if name == "stripe":
+        return _stripe(mode)
+    if (mode, name) == ("test", "sandbox"):
+        from paynexus.gateways.sandbox import SandboxGateway
+
+        url = settings().require("sandbox_acquirer_url")
+        return SandboxGateway(url, api_key=keys()["sandbox_acquirer_key"])
+    raise ConfigurationError(f"PAYNEXUS_{mode.upper()}_GATEWAY: {name!r} takes no {mode} payments")
+
+
+def _stripe(mode: str) -> Gateway:
+    """Stripe under the key of the mode, which says in itself whether it moves real money."""
+    from paynexus.gateways.stripe.adapter import StripeGateway
+
+    key = keys().get(f"stripe_{mode}_key", "")
+    if f"_{mode}_" not in key:
+        raise ConfigurationError(f"the keys' secret needs stripe_{mode}_key, a key for {mode} mode")
+    name = "stripe" if mode == "live" else f"stripe_{mode}"
+    return StripeGateway(settings().stripe_url, name=name, api_key=key, clock=clock())
 
 
 def callback_key(gateway: str) -> str:

@@ -1,5 +1,6 @@
 """The port: what we ask of a payment gateway, and what it can answer."""
 
+import datetime as dt
 import enum
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,6 +36,8 @@ class Instruction:
 
     A capture, cancel or refund names the charge it speaks of by `original_reference`. A cancel
     is also right for a charge that the gateway may never have seen: it then bars it for good.
+    A gateway whose own name of the charge is known (`original_gateway_reference`) is spared a
+    search for it.
     """
 
     operation: Operation
@@ -43,6 +46,7 @@ class Instruction:
     payment_method: str | None = None
     capture: bool = True
     original_reference: str | None = None
+    original_gateway_reference: str | None = None
     description: str | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +86,14 @@ class Word:
     currency: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent before, and when first: some gateways answer only to a repetition."""
+
+    instruction: Instruction
+    first_at: dt.datetime
+
+
 class Gateway(Protocol):
     """A payment gateway. Its calls answer within their deadline and raise nothing of the line."""
 
@@ -92,11 +104,15 @@ class Gateway(Protocol):
     def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
         """What came of the instruction. Sending it again under its reference is always safe."""
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
         """What became of `reference`.
 
         None only when the gateway itself says that it never saw it; UNKNOWN when it can't be
         asked. A request still under way may yet arrive: bar it by a cancel before acting on None.
+        A gateway may need to know what was `sent` under the reference, and may then repeat it
+        while that is safe: an operation that had never arrived is so carried out, once.
         """
 
     def is_healthy(self) -> bool:

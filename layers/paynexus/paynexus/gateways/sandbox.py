@@ -4,7 +4,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from paynexus.gateways.outcomes import Failure, failed, refused
-from paynexus.gateways.port import Instruction, Operation, Outcome, Result
+from paynexus.gateways.port import Instruction, Operation, Outcome, Result, Sent
 from paynexus.gateways.wire import Answer, exchange
 
 HEALTH_SECONDS = 2.0
@@ -42,7 +42,13 @@ class SandboxGateway:
             return failed(answer)
         return _result_of(answer, instruction.reference)
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self,
+        reference: str,
+        *,
+        deadline_seconds: float,
+        sent: Sent | None = None,  # noqa: ARG002 - the acquirer knows its references
+    ) -> Result | None:
         """What became of `reference`; None when the acquirer itself says it never saw it."""
         answer = exchange(
             "GET",

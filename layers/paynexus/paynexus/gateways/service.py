@@ -7,7 +7,7 @@ from paynexus.errors import GatewayUnavailable
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Admission, Refusal, State, Verdict
 from paynexus.gateways.outcomes import CIRCUIT_OPEN, GATEWAY_BUSY, STILL_ANSWERS
-from paynexus.gateways.port import Gateway, Instruction, Outcome, Result
+from paynexus.gateways.port import Gateway, Instruction, Outcome, Result, Sent
 from paynexus.gateways.retry import Pace, send_with_retries
 
 NEUTRAL_CODES = frozenset({"gateway_rate_limited"})
@@ -42,13 +42,16 @@ class GuardedGateway:
             pace=self._pace,
         )
 
-    def inquire(self, reference: str, *, deadline_seconds: float) -> Result | None:
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
         """What became of `reference`; with the circuit open that stays UNKNOWN."""
         admission = self._breaker.admit()
         if admission.refusal:
             return Result(Outcome.UNKNOWN, code=_refusal_code(admission))
         return self._judged(
-            admission, lambda: self._adapter.inquire(reference, deadline_seconds=deadline_seconds)
+            admission,
+            lambda: self._adapter.inquire(reference, deadline_seconds=deadline_seconds, sent=sent),
         )
 
     def is_healthy(self) -> bool:

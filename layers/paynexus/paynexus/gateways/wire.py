@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import islice
 
@@ -32,6 +32,8 @@ class Answer:
     status: int
     body: dict[str, object]
     is_json: bool
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,12 @@ def exchange(
     *,
     headers: Mapping[str, str],
     body: object = None,
+    content: bytes | None = None,
     deadline_seconds: float,
 ) -> Answer | Failure:
     """The answer, or at which moment and how the call failed, within the deadline.
+
+    What is sent is `content` as it stands, of the type that `headers` name, or `body` as JSON.
 
     Each exchange has a connection of its own. A kept one may have been closed by the far side
     an instant ago, and then nobody could say whether the request got through. (Resolving the
@@ -64,7 +69,8 @@ def exchange(
         connection.close()
         return Failure(Moment.CONNECT, _kind_of(error))
     left = max(deadline_seconds - (time.monotonic() - started), 0.0)
-    content = None if body is None else json.dumps(body).encode()
+    if content is None and body is not None:
+        content = json.dumps(body).encode()
     request = _Request(
         method,
         parse_url(url).request_uri,
@@ -96,7 +102,7 @@ def _talk(
         return Failure(moment, Kind.BROKEN)
     if len(chunks) > ANSWER_CHUNKS_MAX:
         return Failure(moment, Kind.UNREADABLE)
-    return _read(response.status, b"".join(chunks))
+    return _read(response, b"".join(chunks))
 
 
 def _has_stated_end(response: BaseHTTPResponse) -> bool:
@@ -106,13 +112,14 @@ def _has_stated_end(response: BaseHTTPResponse) -> bool:
     return is_empty or "Content-Length" in headers or "Transfer-Encoding" in headers
 
 
-def _read(status: int, content: bytes) -> Answer:
+def _read(response: BaseHTTPResponse, content: bytes) -> Answer:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
         body = None
     is_json = isinstance(body, dict)
-    return Answer(status, body if is_json else {}, is_json)
+    headers = dict(response.headers.items())
+    return Answer(response.status, body if is_json else {}, is_json, content, headers)
 
 
 @contextlib.contextmanager

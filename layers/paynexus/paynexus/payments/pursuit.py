@@ -7,7 +7,7 @@ from uuid import UUID
 from paynexus import ids
 from paynexus.clock import Clock
 from paynexus.db import Database
-from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
+from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
 from paynexus.ids import AttemptId
 from paynexus.payments import ladder
 from paynexus.payments.ladder import Move
@@ -80,7 +80,10 @@ def carry_out(db: Database, call: Call, *, clock: Clock, deadline_seconds: float
 
 def _pursue(db: Database, call: Call, clock: Clock, seconds: float) -> Result:
     gateway, instruction = call.gateway, call.instruction
-    found = gateway.inquire(instruction.reference, deadline_seconds=seconds)
+    # To some gateways an inquiry is a repetition: it must not carry out what nobody wants now.
+    is_wanted = call.may_send and not call.is_called_off
+    sent = Sent(instruction, call.began) if is_wanted else None
+    found = gateway.inquire(instruction.reference, deadline_seconds=seconds, sent=sent)
     move = ladder.move(
         instruction.operation,
         clock() - call.began,

@@ -265,6 +265,7 @@ def _instruction(standing: Standing, step: Step) -> Instruction:
         payment_method=payment.payment_method if is_charge else None,
         capture=payment.capture == "automatic",
         original_reference=None if is_charge else _reference(Operation.CHARGE, payment.id),
+        original_gateway_reference=standing.charge_gateway_reference,
         description=payment.description,
     )
 

@@ -17,6 +17,11 @@ SQL_STANDING = """
 SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country,
     a.id AS attempt_id, a.outcome, a.code, a.message, a.operation, a.number,
     a.created_at AS attempt_created_at, a.called_off_at,
+    CASE WHEN t.id <> %(operation_id)s THEN (
+        SELECT gateway_reference FROM attempts
+        WHERE operation_id = t.id AND gateway_reference IS NOT NULL
+        ORDER BY number DESC LIMIT 1
+    ) END AS charge_gateway_reference,
     r.id AS refund_id, r.amount AS refund_amount, r.status AS refund_status,
     r.reason AS refund_reason, r.transfer_id AS refund_transfer_id,
     r.failure_code AS refund_failure_code, r.failure_message AS refund_failure_message,
@@ -40,6 +45,8 @@ class Standing:
     payment: Payment
     attempt: Attempt | None
     refund: Refund | None
+    charge_gateway_reference: str | None = None
+    """What the gateway calls the charge that this operation speaks of, if that is known."""
 
 
 def of_operation(
@@ -51,7 +58,9 @@ def of_operation(
         row = cursor.execute(SQL_STANDING, values).fetchone()
     if row is None:
         return None
-    return Standing(payments.from_row(row), _attempt(row), _refund(row))
+    return Standing(
+        payments.from_row(row), _attempt(row), _refund(row), row["charge_gateway_reference"]
+    )
 
 
 def _attempt(row: dict[str, Any]) -> Attempt | None:

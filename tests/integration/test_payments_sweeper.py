@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from paynexus import errors
+import payments_api.handler as payments_api
+import sweep_payments.handler as sweep_payments
+from paynexus import errors, runtime
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.ids import MerchantId, PaymentId
@@ -13,6 +15,8 @@ from paynexus.money import Money
 from paynexus.payments import service, sweeper
 from paynexus.payments.steps import Step
 from tests.flow import Flow
+from tests.integration.conftest import Caller
+from tests.integration.steps_in_process import Context
 
 LATER = dt.timedelta(minutes=2)
 
@@ -61,6 +65,20 @@ def test_two_sweeps_at_once_share_the_work(
 
     assert sweeper.sweep(database, run, now=now + LATER) == len(abandoned)
     assert taken == [0, 0, 0]
+
+
+def test_the_function_sweeps_while_it_has_time(
+    acquirer: object, call: Caller, now: dt.datetime
+) -> None:
+    """As the schedule invokes it: an answer that was lost is asked for."""
+    headers = {"idempotency-key": "lost"}
+    body = {"amount": 1000, "currency": "EUR", "payment_method": "tok_disconnect_after"}
+    taken = call(payments_api.handler, "POST", "/payments", body, headers=headers)
+    assert taken.json()["status"] == "UNKNOWN"
+    runtime.database().connection().execute("UPDATE attempts SET next_at = now()")
+
+    assert sweep_payments.handler({}, Context()) == {"swept": 1}
+    assert sweep_payments.handler({}, Context()) == {"swept": 0}
 
 
 def _accepted(flow: Flow, at: dt.datetime) -> PaymentId:

@@ -1,10 +1,8 @@
 """What becomes of a charge that nobody could answer for: called off, told late, sent back."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import override
 
 import pytest
 
@@ -12,94 +10,17 @@ from paynexus import ids
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.errors import NotFound
-from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
+from paynexus.gateways.port import Instruction, Operation, Outcome, Result
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.payments import authority, endings, sweeper
+from paynexus.payments import authority, endings, operations
 from paynexus.payments.authority import Settled
 from paynexus.payments.deciding import decide
 from paynexus.payments.store import commits
-from tests.flow import Flow
+from tests.integration.unknown_world import APPROVED, DECLINED, Lost, Refusing, Shop, Wire
 from tests.sandbox import Sandbox
 
 MINUTE = dt.timedelta(minutes=1)
 HOUR = 60 * MINUTE
-APPROVED = Result(Outcome.APPROVED)
-DECLINED = Result(Outcome.DECLINED, code="insufficient_funds")
-
-
-@dataclass
-class Wire:
-    """The line to the gateway: some of it may be dead, and something may happen on the way."""
-
-    inner: Gateway
-    name: str = "sandbox"
-    is_deaf: bool = False
-    """Inquiries get no answer."""
-    is_dead: bool = False
-    """Nothing can be sent."""
-    before_cancel: Callable[[], object] = lambda: None
-
-    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
-        """As the gateway answers, if it is reached."""
-        if self.is_dead:
-            return Result(Outcome.NOT_SENT, code="connect_refused")
-        if instruction.operation is Operation.CANCEL:
-            self.before_cancel()
-        return self.inner.send(instruction, deadline_seconds=deadline_seconds)
-
-    def inquire(
-        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
-    ) -> Result | None:
-        """Likewise."""
-        if self.is_deaf:
-            return Result(Outcome.UNKNOWN, code="answer_timed_out")
-        return self.inner.inquire(reference, deadline_seconds=deadline_seconds, sent=sent)
-
-    def is_healthy(self) -> bool:
-        """As the gateway answers."""
-        return not self.is_dead
-
-
-@dataclass
-class Shop(Flow):
-    """A flow whose line and whose acquirer are at hand."""
-
-    wire: Wire = field(kw_only=True)
-    sandbox: Sandbox = field(kw_only=True)
-
-    def later(self, by: dt.timedelta) -> int:
-        """Time passes, and a sweeper comes by."""
-        self.now += by
-        return sweeper.sweep(self.database, self.run, now=self.now)
-
-    def settle(self, payment_id: PaymentId, result: Result) -> Settled:
-        """The acquirer's file speaks of the payment's charge."""
-        reference = ids.text("chg", payment_id)
-        return authority.settle_unknown(self.database, reference, result, now=self.now)
-
-    def ask(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        """Rows of the database."""
-        return self.database.connection().execute(query.encode(), values).fetchall()
-
-    def status(self, payment_id: PaymentId) -> tuple[str, str | None]:
-        """The payment's status, and why it failed."""
-        payment = self.payment(payment_id)
-        return str(payment.status), payment.failure.code if payment.failure else None
-
-    def suspense(self) -> int:
-        """What stands in suspense."""
-        [(net,)] = self.ask(
-            "SELECT coalesce(sum(e.delta), 0)::BIGINT FROM ledger_entries AS e"
-            " JOIN accounts AS a ON a.id = e.account_id"
-            " WHERE a.type = 'suspense' AND e.type = 'posted'"
-        )
-        assert isinstance(net, int)
-        return net
-
-    def events(self, payment_id: PaymentId) -> list[object]:
-        """The payment's events, in order."""
-        query = "SELECT type FROM events WHERE object_id = %s ORDER BY sequence"
-        return [row[0] for row in self.ask(query, ids.text("pay", payment_id))]
 
 
 @pytest.fixture(name="shop")
@@ -228,6 +149,19 @@ def test_the_settlement_file_has_the_last_word(
     assert shop.later(2 * HOUR) == 0
 
 
+@pytest.mark.parametrize(("result", "returned"), [(APPROVED, 300), (DECLINED, 0)])
+def test_the_file_speaks_of_refunds_too(shop: Shop, result: Result, returned: int) -> None:
+    """Their reservation is posted or released, and the key answers."""
+    payment_id, _ = shop.take("tok_refund_disconnect_after")
+    shop.operate(Operation.REFUND, payment_id, operations.refund, amount=300, reason=None)
+    [(reference,)] = shop.ask("SELECT reference FROM attempts WHERE operation = 'refund'")
+
+    authority.settle_unknown(shop.database, str(reference), result, now=shop.now)
+
+    payment = shop.payment(payment_id)
+    assert (payment.refunded_amount, payment.refunding_amount) == (returned, 0)
+
+
 def test_the_last_word_must_be_sure_and_about_something_of_ours(shop: Shop) -> None:
     """Nothing is guessed."""
     payment_id, _ = shop.take("tok_disconnect_after")
@@ -317,14 +251,6 @@ def test_money_that_the_gateway_keeps_is_a_persons_business(shop: Shop) -> None:
     assert shop.later(2 * MINUTE) == 0
 
 
-class Refusing(Wire):
-    """A gateway that declines whatever it is sent."""
-
-    @override
-    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
-        return DECLINED
-
-
 def _late(shop: Shop, token: str = "tok_approve") -> PaymentId:
     """A charge whose approval is found when its payment had been CANCELED without it."""
     shop.wire.is_deaf = True
@@ -346,12 +272,3 @@ def _late(shop: Shop, token: str = "tok_approve") -> PaymentId:
     assert shop.events(payment_id)[-1] == "payment.late_approved.v1"
     assert shop.suspense() == -1000
     return payment_id
-
-
-class Lost(Wire):
-    """A gateway whose answers never come."""
-
-    @override
-    def send(self, instruction: Instruction, *, deadline_seconds: float) -> Result:
-        self.inner.send(instruction, deadline_seconds=deadline_seconds)
-        return Result(Outcome.UNKNOWN, code="answer_timed_out")

@@ -13,7 +13,7 @@ from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.errors import BankFileRefused, BankUnavailable, InvalidState, NotFound
 from paynexus.events import SettlementData
-from paynexus.gateways.port import Operation
+from paynexus.gateways.port import Operation, Outcome, Result
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import reading
 from paynexus.ledger import store as ledger
@@ -21,7 +21,7 @@ from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.chart import BOOKINGS
 from paynexus.ledger.model import Transfer, TransferKind
 from paynexus.money import Money
-from paynexus.payments import operations
+from paynexus.payments import authority, operations
 from paynexus.settlement import reconciliation, service, store, views
 from paynexus.settlement.model import Settlement, Status
 from tests.flow import Flow
@@ -658,7 +658,7 @@ def test_a_day_is_booked_as_the_chart_of_accounts_says(
     tmp_path: Path,
     now: dt.datetime,
 ) -> None:
-    """Payment, fee, refund, payout, paid and returned: each between the accounts of its kind."""
+    """Payment, fee, refund, payout, paid, returned, late: each between the accounts of its kind."""
     bank, sandbox = FolderBank(), Sandbox(tmp_path / "acquirer")
     sandbox.start()
     flow = Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
@@ -667,8 +667,11 @@ def test_a_day_is_booked_as_the_chart_of_accounts_says(
             payment, _ = flow.take()
             flow.operate(Operation.REFUND, payment, operations.refund, amount=400, reason=None)
             service.settle(database, bank, now=now + dt.timedelta(hours=len(bank.outbox) + 1))
+        declined, _ = flow.take("tok_decline")
     finally:
         sandbox.stop()
+    late = ids.text("chg", declined)
+    authority.settle_unknown(database, late, Result(Outcome.APPROVED), now=now)
     first, second = _all(database, merchant)
     paid = f"{first.amount // 100}.{first.amount % 100:02}"
     for name, text in (

@@ -71,8 +71,9 @@ def test_a_payments_life_at_the_gateway(sandbox: Sandbox) -> None:
     steps = [
         (_charge("a", capture=False), Outcome.APPROVED, None),
         (_later(Operation.CAPTURE, "c", "a", 1000), Outcome.APPROVED, None),
+        (_later(Operation.CAPTURE, "e", "a", 250), Outcome.APPROVED, None),
         (_later(Operation.REFUND, "r", "a", 400), Outcome.APPROVED, None),
-        (_later(Operation.REFUND, "s", "a", 601), Outcome.DECLINED, "amount_exceeds_captured"),
+        (_later(Operation.REFUND, "s", "a", 851), Outcome.DECLINED, "amount_exceeds_captured"),
         (_later(Operation.CANCEL, "x", "a"), Outcome.DECLINED, "charge_refunded"),
         (_later(Operation.REFUND, "t", "nobody"), Outcome.DECLINED, "unknown_charge"),
         (_charge("d", "tok_decline_stolen"), Outcome.DECLINED, "stolen_card"),

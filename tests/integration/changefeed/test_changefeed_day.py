@@ -48,7 +48,8 @@ def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
     flow.operate(Operation.CHARGE, challenged, operations.confirm, is_authenticated=True)
     blocked, _ = flow.take(amount=1_000_001)
     captured, _ = flow.take(capture="manual")
-    flow.operate(Operation.CAPTURE, captured, operations.capture, amount=600)
+    flow.operate(Operation.CAPTURE, captured, operations.capture, amount=300, is_final=False)
+    flow.operate(Operation.CAPTURE, captured, operations.capture, amount=300)
     canceled, _ = flow.take(capture="manual")
     flow.operate(Operation.CANCEL, canceled, operations.cancel)
     unknown, _ = flow.take("tok_error_after")
@@ -63,7 +64,7 @@ def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
     assert _story(facts, declined) == "created failed"
     assert _story(facts, challenged) == "created challenged completed"
     assert _story(facts, blocked) == "created failed"
-    assert _story(facts, captured) == "created authorized completed"
+    assert _story(facts, captured) == "created authorized partially_captured completed"
     assert _story(facts, canceled) == "created authorized canceled"
     assert _story(facts, unknown) == "created unknown completed"
     assert "ada@example.com" not in json.dumps(facts)

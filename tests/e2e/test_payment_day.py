@@ -318,6 +318,8 @@ def _read(answer: Answer) -> str:
     pixels = b"".join(bytes(row[::3]) for row in rows)
     # Only what it is to be: by chance a part of it may read as some other kind of bar code.
     picture = memoryview(pixels).cast("B", shape=[height, width])
-    [found] = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    [found] = zxingcpp.read_barcodes(
+        picture, formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
+    )
     text: str = found.text
     return text

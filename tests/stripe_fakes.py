@@ -86,11 +86,13 @@ def _wait_for(port: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What befalls one POST: an answer in its stead, or none; before it took effect or after."""
+    """What befalls one request: an answer in its stead, or none; before it took effect or after."""
 
     path: str
     is_after: bool = False
     status: int | None = None
+    content: bytes = b'{"error": {"type": "api_error", "message": "as ordered"}}'
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +171,22 @@ class Keys:
         _reply(handler, status, content)
 
     def _fault_of(self, request: Seen) -> Fault | None:
-        is_struck = request.method == "POST" and self.faults
-        if is_struck and request.path.endswith(self.faults[0].path):
-            return self.faults.popleft()
-        return None
+        if not self.faults:
+            return None
+        fault = self.faults[0]
+        path = request.path.partition("?")[0]
+        if request.method != fault.method or not path.endswith(fault.path):
+            return None
+        return self.faults.popleft()
 
     def _strike(self, handler: BaseHTTPRequestHandler, request: Seen, fault: Fault) -> None:
         if fault.status is None:
             handler.close_connection = True
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
-        content = b'{"error": {"type": "api_error", "message": "as ordered"}}'
         if request.key:
-            self.kept[request.key] = (request, fault.status, content)
-        _reply(handler, fault.status, content)
+            self.kept[request.key] = (request, fault.status, fault.content)
+        _reply(handler, fault.status, fault.content)
 
     def _answer(self, request: Seen, authorization: str) -> tuple[int, bytes]:
         if request.key in self.kept:

@@ -107,6 +107,32 @@ def test_a_charge_whose_answer_is_lost_is_unknown_until_it_is_asked_after(
         assert (inquired.outcome, len(_intents(stripe))) == (Outcome.APPROVED, 1)
 
 
+GARBAGE = [
+    b"",
+    b"null",
+    b"[]",
+    b"[[1]]",
+    b"{}",
+    b'{"object": "list"}',
+    b'{"data": [1]}',
+    b"{" * 9999,
+]
+
+
+@pytest.mark.parametrize("content", GARBAGE)
+def test_an_answer_that_is_none_of_stripes_proves_nothing(
+    stripe: Keys, gateway: StripeGateway, content: bytes
+) -> None:
+    """A 200 by whomever: the charge is unknown, and so is what an inquiry was to find."""
+    stripe.faults.append(Fault(INTENTS, is_after=True, status=200, content=content))
+    sent = gateway.send(_charge(), deadline_seconds=10)
+    stripe.faults.append(Fault(INTENTS, status=200, content=content, method="GET"))
+    inquired = _inquire(gateway, _charge(), LONG_AFTER)
+
+    assert (sent.outcome, sent.code) == (Outcome.UNKNOWN, "answer_unreadable")
+    assert (inquired and inquired.outcome) is Outcome.UNKNOWN
+
+
 def test_after_a_day_an_inquiry_looks_and_never_sends(stripe: Keys, gateway: StripeGateway) -> None:
     """The key may be gone: the same request would be a second charge."""
     stripe.faults.append(Fault(INTENTS))

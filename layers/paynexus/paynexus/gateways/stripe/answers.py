@@ -18,6 +18,8 @@ CAPTURE_REFERENCE = "paynexus_capture"
 """The metadata under which a payment intent carries the reference of its capture."""
 BARRED = "paynexus_barred"
 """The metadata of an intent that was made only so that a charge can't arrive any more."""
+REVERSAL = "paynexus_reversal"
+"""The metadata of a refund that a cancel made of all that was captured."""
 
 REFERENCE_REUSED = "reference_reused"
 UNREADABLE = Result(Outcome.UNKNOWN, code="answer_unreadable")

@@ -37,12 +37,15 @@ class Line:
     def ask(self, call: Callable[[], stripe.StripeObject]) -> Body:
         """Stripe's answer to one call of `api`; raises CallEnded with what else it came to."""
         try:
-            response: Any = call().last_response
+            thing: Any = call()
         except _LineFailed as end:
             raise CallEnded(failed(end.failure)) from end
         except stripe.StripeError as error:
             raise CallEnded(_result_of(error)) from error
-        body: Body = response.data
+        response = getattr(thing, "last_response", None)
+        body: Body = response.data if response is not None else {}
+        if not _is_whole(body):
+            raise CallEnded(UNREADABLE)
         return body
 
 
@@ -85,6 +88,15 @@ class _Wire(stripe.HTTPClient):
     @override
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+def _is_whole(body: object) -> bool:
+    """Whether this is an object of Stripe's, or a list of such."""
+    if not isinstance(body, dict):
+        return False
+    if isinstance(body.get("data"), list):
+        return isinstance(body.get("has_more"), bool) and all(map(_is_whole, body["data"]))
+    return isinstance(body.get("id"), str)
 
 
 def _result_of(error: stripe.StripeError) -> Result:

@@ -12,7 +12,7 @@ from typing import Any
 from paynexus.gateways.port import Instruction, Operation, Outcome, Result
 from paynexus.gateways.stripe import answers
 from paynexus.gateways.stripe.amounts import amount_of, currency_of
-from paynexus.gateways.stripe.answers import BARRED, CAPTURE_REFERENCE, REFERENCE, Body
+from paynexus.gateways.stripe.answers import BARRED, CAPTURE_REFERENCE, REFERENCE, REVERSAL, Body
 from paynexus.gateways.stripe.line import CallEnded, Line
 from paynexus.gateways.stripe.lookup import (
     Lookup,
@@ -137,15 +137,15 @@ def _bar(line: Line, instruction: Instruction) -> bool:
 
 
 def _reverse(line: Line, intent: Body, reference: str) -> Result:
-    """All that was captured goes back, unless some of it already has."""
+    """All that was captured goes back, unless some of it already has; twice is once."""
     with _nothing_sent():
         others = refunds_of(line, str(intent["id"]))
     for one in others:
-        if answers.reference_of(one) == reference:
+        if answers.reference_of(one, REVERSAL) is not None:
             return answers.refunded(one)
     if any(one.get("status") not in {"failed", "canceled"} for one in others):
         return Result(Outcome.DECLINED, str(intent["id"]), "charge_refunded")
-    return _refunded(line, intent, reference, {})
+    return _refunded(line, intent, {REFERENCE: reference, REVERSAL: reference})
 
 
 def _refund(line: Line, instruction: Instruction) -> Result:
@@ -156,11 +156,12 @@ def _refund(line: Line, instruction: Instruction) -> Result:
         found = find_original(line, instruction)
     if found.intent is None:
         return _no_charge(found)
-    return _refunded(line, found.intent, instruction.reference, {"amount": amount})
+    return _refunded(line, found.intent, {REFERENCE: instruction.reference}, amount=amount)
 
 
-def _refunded(line: Line, intent: Body, reference: str, more: Mapping[str, int]) -> Result:
-    params: Any = {"payment_intent": intent["id"], "metadata": {REFERENCE: reference}, **more}
+def _refunded(line: Line, intent: Body, metadata: Mapping[str, str], **amount: int) -> Result:
+    reference = metadata[REFERENCE]
+    params: Any = {"payment_intent": intent["id"], "metadata": metadata, **amount}
     refund = line.ask(lambda: line.api.refunds.create(params, _key(reference)))
     if answers.reference_of(refund) != reference:
         return answers.UNREADABLE

@@ -12,9 +12,9 @@ from paynexus import events, ids
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.events import FACTS
-from paynexus.gateways.port import Operation
+from paynexus.gateways.port import Operation, Outcome, Result
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.payments import operations, sweeper
+from paynexus.payments import authority, operations, sweeper
 from tests.flow import Flow
 from tests.integration.changefeed.recording import Drain, RecordingBus
 from tests.sandbox import Sandbox
@@ -37,12 +37,23 @@ def _refund(flow: Flow, payment_id: PaymentId) -> None:
     flow.operate(Operation.REFUND, payment_id, operations.refund, amount=400, reason="Cold")
 
 
+def _come_late(flow: Flow) -> PaymentId:
+    """Called off, approved all the same, and sent back."""
+    payment_id, _ = flow.take("tok_disconnect_before")
+    flow.now += dt.timedelta(minutes=11)
+    sweeper.sweep(flow.database, flow.run, now=flow.now)
+    reference = ids.text("chg", payment_id)
+    authority.settle_unknown(flow.database, reference, Result(Outcome.APPROVED), now=flow.now)
+    flow.now += dt.timedelta(minutes=2)
+    sweeper.sweep(flow.database, flow.run, now=flow.now)
+    return payment_id
+
+
 def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
-    """Approved and refunded, refused, challenged, blocked, captured by hand, canceled, unknown."""
+    """Approved and refunded, refused, challenged, blocked, captured, canceled, unknown, late."""
     refunded, _ = flow.take(email="ada@example.com")
     _refund(flow, refunded)
-    kept, _ = flow.take("tok_refund_decline")
-    _refund(flow, kept)
+    _refund(flow, flow.take("tok_refund_decline")[0])
     declined, _ = flow.take("tok_decline_insufficient_funds")
     challenged, _ = flow.take(amount=50_001)
     flow.operate(Operation.CHARGE, challenged, operations.confirm, is_authenticated=True)
@@ -54,6 +65,7 @@ def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
     flow.operate(Operation.CANCEL, canceled, operations.cancel)
     unknown, _ = flow.take("tok_error_after")
     sweeper.sweep(flow.database, flow.run, now=flow.now + dt.timedelta(minutes=2))
+    late = _come_late(flow)
     bus = RecordingBus()
 
     drain(bus)
@@ -67,6 +79,7 @@ def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
     assert _story(facts, captured) == "created authorized partially_captured completed"
     assert _story(facts, canceled) == "created authorized canceled"
     assert _story(facts, unknown) == "created unknown completed"
+    assert _story(facts, late) == "created unknown failed late_approved late_approval_returned"
     assert "ada@example.com" not in json.dumps(facts)
     _is_in_order_and_complete(facts, flow.database)
     assert {kind for kind in FACTS if not kind.startswith(ELSEWHERE)} <= {

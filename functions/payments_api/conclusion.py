@@ -50,5 +50,7 @@ def conclude(
         return http.raw_reply(standing.status, standing.body)
     if idempotency.REPLAYED_HEADER not in answer.headers:
         # A replay is never remembered: Redis would answer for a key that has expired meanwhile.
-        idempotency.remember(runtime.cache(), scope, fingerprint=fingerprint, answer=answer)
+        idempotency.remember(
+            runtime.cache(), scope, fingerprint=fingerprint, answer=answer, now=now()
+        )
     return http.raw_reply(answer.status, answer.body, headers=answer.headers)

@@ -22,7 +22,8 @@ def take(body: Annotated[PaymentOrder, Body()]) -> Response[str]:
     """201 when it is decided, 202 when not yet. Needs an Idempotency-Key."""
     scope = scope_of(app, "POST /payments")
     fingerprint = idempotency.fingerprint_of("/payments", body.model_dump())
-    known = idempotency.remembered(runtime.cache(), scope, fingerprint=fingerprint)
+    now = runtime.clock()()
+    known = idempotency.remembered(runtime.cache(), scope, fingerprint=fingerprint, now=now)
     if known is not None:
         return http.raw_reply(known.status, known.body, headers=known.headers)
     accepted = service.accept(
@@ -31,7 +32,7 @@ def take(body: Annotated[PaymentOrder, Body()]) -> Response[str]:
         scope,
         body.to_request(),
         fingerprint=fingerprint,
-        now=runtime.clock()(),
+        now=now,
     )
     step = operations.charge_of(accepted.payment_id)
     return conclude(step, scope, fingerprint=fingerprint, answer=accepted.answer)

@@ -891,6 +891,9 @@ BEGIN
     object_id := present.object_id;
     IF present.fingerprint <> p_fingerprint THEN
         state := 'reused';
+        -- So that the caller is told what became of the first.
+        status := present.status;
+        body := present.body;
     ELSIF present.finished_at IS NOT NULL THEN
         state := 'finished';
         status := present.status;

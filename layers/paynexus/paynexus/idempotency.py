@@ -6,15 +6,17 @@ was used for another request 422, one whose first request is still at work 409.
 
 import datetime as dt
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from paynexus import ids
 from paynexus.cache import Cache
 from paynexus.cards import has_card_number
 from paynexus.db import Connection, Database
@@ -23,6 +25,7 @@ from paynexus.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     OperationRunning,
+    PayNexusError,
 )
 from paynexus.ids import MerchantId
 
@@ -30,11 +33,22 @@ KEY_HEADER = "Idempotency-Key"
 KEY_LENGTH_LIMIT = 255
 KEPT = dt.timedelta(days=30)
 """How long a key answers with what happened under it; used again after that, it is a new key."""
-REMEMBERED_SECONDS = 24 * 60 * 60
+REMEMBERED = dt.timedelta(hours=24)
+"""How long Redis answers for a finished key, which saves the way to Postgres."""
 RUNNING = dt.timedelta(seconds=30)
 """Longer than API Gateway waits: after it, the first request is dead and may be resumed."""
 RETRY_AFTER_SECONDS = 2
 REPLAYED_HEADER = "Idempotent-Replayed"
+PREFIX_OF_MADE = {
+    "POST /payments": "pay",
+    "POST /qr-codes": "qr",
+    "POST /webhook-endpoints": "we",
+}
+"""Operations whose key stands for the object that they make, and how its id is written."""
+REFUNDING = "/refunds"
+"""How operations end that make a refund of the payment that they name."""
+BAD_REQUEST = 400
+"""Answers from here on are refusals: what was asked for did not happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +68,12 @@ class Answer:
     status: int
     body: str
     headers: dict[str, str]
+    expires_at: dt.datetime | None = None
+    """From then on its key is a new one; None where the database was not asked."""
 
     def replayed(self) -> "Answer":
         """The same answer, marked as a replay."""
-        return Answer(self.status, self.body, self.headers | {REPLAYED_HEADER: "true"})
+        return replace(self, headers=self.headers | {REPLAYED_HEADER: "true"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,7 @@ SQL_RELEASE = """
 UPDATE idempotency_keys SET running_until = %s WHERE object_id = %s AND finished_at IS NULL
 """
 SQL_ANSWER = """
-SELECT status, body, headers FROM idempotency_keys
+SELECT status, body, headers, expires_at FROM idempotency_keys
 WHERE object_id = %s AND finished_at IS NOT NULL
 """
 # Keys that are being claimed just now are left to the next run.
@@ -139,7 +155,11 @@ def key_of(headers: Mapping[str, str]) -> str:
 
 
 def fingerprint_of(target: str, body: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """What makes two requests the same one: the path and the body's meaning, not its spacing."""
+    """What makes two requests the same one: the path and the body's meaning, not its spelling.
+
+    `body` is what was understood of it. The order of members and spaces don't count; nor do
+    ways to write a number, of which a body may use one only: `5.0` is no amount.
+    """
     text = json.dumps([target, body], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).digest()
 
@@ -155,7 +175,7 @@ def claim(
     """
     values = claim_values(scope, fingerprint=fingerprint, object_id=object_id, now=now)
     with tx.cursor(row_factory=class_row(ClaimRow)) as cursor:
-        return judged(cursor.execute(SQL_CLAIM, values).fetchone())
+        return judged(cursor.execute(SQL_CLAIM, values).fetchone(), scope.operation)
 
 
 def claim_values(
@@ -225,46 +245,42 @@ def run(
         return answer
 
 
-def remember(cache: Cache, scope: Scope, *, fingerprint: bytes, answer: Answer) -> None:
-    """Redis may answer for this key; it is asked first and never believed about anything else."""
-    key = _cache_key(scope)
-    value = [key, fingerprint.hex(), answer.status, answer.body, answer.headers]
-    cache.set(key, json.dumps(value).encode(), ttl_seconds=REMEMBERED_SECONDS)
+def remember(
+    cache: Cache, scope: Scope, *, fingerprint: bytes, answer: Answer, now: dt.datetime
+) -> None:
+    """Redis may answer for this key, for a day at most and never longer than the key is kept."""
+    until = min(now + REMEMBERED, answer.expires_at or now + REMEMBERED)
+    seconds = int((until - now).total_seconds())
+    if seconds > 0:
+        text = json.dumps([until.isoformat(), answer.status, answer.body, answer.headers])
+        value = json.dumps([_proof(scope, fingerprint, text), text])
+        cache.set(_cache_key(scope), value.encode(), ttl_seconds=seconds)
 
 
-def remembered(cache: Cache, scope: Scope, *, fingerprint: bytes) -> Answer | None:
+def remembered(
+    cache: Cache, scope: Scope, *, fingerprint: bytes, now: dt.datetime
+) -> Answer | None:
     """The finished answer of this very request, if Redis has it.
 
-    An answer says whose it is, so that one that Redis confuses with another's is none.
+    It is believed if it carries the proof that only who knew the request could write, and its
+    time is not over: whatever else Redis says is as good as nothing.
     """
-    key = _cache_key(scope)
     try:
-        said = json.loads(cache.get(key) or b"null")
-    except ValueError:
-        return None
-    match said:
-        case [whose, what, int(status), str(body), dict(headers)]:
-            is_ours = (whose, what) == (key, fingerprint.hex())
-            return Answer(status, body, headers).replayed() if is_ours else None
-        case _:
+        proof, text = json.loads(cache.get(_cache_key(scope)) or b"null")
+        if not hmac.compare_digest(proof, _proof(scope, fingerprint, text)):
             return None
+        until, status, body, headers = json.loads(text)
+        is_over = dt.datetime.fromisoformat(until) <= now
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return None if is_over else Answer(status, body, headers).replayed()
 
 
-def judged(row: ClaimRow | None) -> Claim:
-    """What the row says, as `claim` returns and raises it."""
+def judged(row: ClaimRow | None, operation: str) -> Claim:
+    """What the row says of a claim for the operation, as `claim` returns and raises it."""
     assert row is not None, "claim_key answers with one row"  # noqa: S101 - a broken function
-    if row.state == "reused":
-        raise IdempotencyKeyReused(
-            "This Idempotency-Key was used for another request. Use a new key for a new request.",
-            safe_new_key=True,
-        )
-    if row.state == "running":
-        raise OperationRunning(
-            "The first request under this key is still at work: repeat it later with the same key.",
-            retry_after=RETRY_AFTER_SECONDS,
-            operation_state="running",
-            safe_new_key=False,
-        )
+    if row.state in {"reused", "running"}:
+        raise _conflict(row, operation)
     if row.state == "finished":
         assert row.status is not None, "a finished key has an answer"  # noqa: S101 - a constraint
         answer = Answer(row.status, row.body or "", row.headers or {})
@@ -272,6 +288,59 @@ def judged(row: ClaimRow | None) -> Claim:
     return Claim(row.object_id, is_first=row.state == "claimed")
 
 
+def reference_of(operation: str, object_id: UUID) -> str | None:
+    """The id, as merchants know it, of what a key stands for: what it made, or acts on.
+
+    None for an operation that names neither.
+    """
+    if operation in PREFIX_OF_MADE:
+        return ids.text(PREFIX_OF_MADE[operation], object_id)
+    if operation.endswith(REFUNDING):
+        return ids.text("re", object_id)
+    _, _, acted_on = operation.partition("/")
+    named = acted_on.split("/")[1:2]
+    return named[0] if named and "_" in named[0] else None
+
+
+def _conflict(row: ClaimRow, operation: str) -> PayNexusError:
+    reference = reference_of(operation, row.object_id)
+    told: dict[str, Any] = {} if reference is None else {"operation_ref": reference}
+    if row.state == "running":
+        return OperationRunning(
+            "The first request under this key is still at work: repeat it later with the same key.",
+            retry_after=RETRY_AFTER_SECONDS,
+            operation_state="running",
+            safe_new_key=False,
+            **told,
+        )
+    return IdempotencyKeyReused(
+        "This Idempotency-Key was used for another request. Repeat that one exactly, or use a "
+        "new key for what is new.",
+        operation_state="running" if row.status is None else "finished",
+        safe_new_key=row.status is not None and _came_to_nothing(row.status, row.body or ""),
+        **told,
+    )
+
+
+def _came_to_nothing(status: int, body: str) -> bool:
+    if status >= BAD_REQUEST:
+        return True
+    try:
+        made = json.loads(body)
+    except ValueError:
+        # Answers that hold a secret are sealed: what they made, they made.
+        return False
+    return isinstance(made, dict) and made.get("status") == "FAILED"
+
+
 def _cache_key(scope: Scope) -> str:
-    name = hashlib.sha256(scope.key.encode()).hexdigest()
-    return f"idempotency:{scope.merchant_id}:{scope.mode}:{scope.operation}:{name}"
+    return f"idempotency:{hashlib.sha256(_name(scope)).hexdigest()}"
+
+
+def _proof(scope: Scope, fingerprint: bytes, text: str) -> str:
+    # Redis knows neither the key nor the request: it can't write this, only repeat it.
+    return hmac.digest(fingerprint + _name(scope), text.encode(), hashlib.sha256).hex()
+
+
+def _name(scope: Scope) -> bytes:
+    return json.dumps([str(scope.merchant_id), scope.mode, scope.operation, scope.key]).encode()

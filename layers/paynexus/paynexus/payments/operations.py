@@ -222,6 +222,7 @@ def _require(payment: Payment, status: Status, participle: str) -> None:
         raise InvalidState(
             f"Only a payment that is {status} can be {participle}; this one is {payment.status}.",
             operation_state=str(payment.status),
+            operation_ref=ids.text("pay", payment.id),
             safe_new_key=True,
         )
     _require_rest(payment)
@@ -232,7 +233,8 @@ def _require_rest(payment: Payment) -> None:
         raise InvalidState(
             f"This payment's {payment.open_operation.name} is under way; wait for it to end.",
             operation_state="running",
-            safe_new_key=True,
+            operation_ref=ids.text("pay", payment.id),
+            safe_new_key=False,
         )
 
 

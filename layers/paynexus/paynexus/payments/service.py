@@ -64,7 +64,10 @@ def accept(
     IdempotencyKeyReused and OperationRunning. A request that died is taken up where it stands.
     """
     require_chargeable(request)
-    fees = merchants.fees_of(db, cache, scope.merchant_id, request.money.currency)
+    try:
+        fees = merchants.fees_of(db, cache, scope.merchant_id, request.money.currency)
+    except InvalidRequest as refusal:
+        return _accepted_before(db, scope, refusal, fingerprint=fingerprint, now=now)
     payment = _new_payment(scope, request, fees, now)
     claim = idempotency.claim_values(scope, fingerprint=fingerprint, object_id=payment.id, now=now)
     if request.qr_code is None:
@@ -72,8 +75,7 @@ def accept(
             claimed = _open(connection, payment, claim)
     else:
         claimed = _spend_and_open(db, scope, payment, request.qr_code, claim)
-    answer = claimed.answer.replayed() if claimed.answer else None
-    return Accepted(PaymentId(claimed.object_id), answer)
+    return _accepted(claimed)
 
 
 def require_chargeable(request: PaymentRequest) -> None:
@@ -160,6 +162,24 @@ def _open(
         told=endings.created(payment),
         is_claimed=is_claimed,
     )
+
+
+def _accepted(claimed: Claim) -> Accepted:
+    answer = claimed.answer.replayed() if claimed.answer else None
+    return Accepted(PaymentId(claimed.object_id), answer)
+
+
+def _accepted_before(
+    db: Database, scope: Scope, refusal: InvalidRequest, *, fingerprint: bytes, now: dt.datetime
+) -> Accepted:
+    # What the merchant's terms don't allow now, they may have allowed when it was done.
+    with db.transaction() as tx:
+        claimed = idempotency.claim(
+            tx, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now
+        )
+        if claimed.is_first:
+            raise refusal from None
+        return _accepted(claimed)
 
 
 def _spend_and_open(

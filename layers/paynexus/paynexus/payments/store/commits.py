@@ -49,7 +49,7 @@ def accept(
         (rows.ORDER, [rows.row_of(hold)]),
         _values(ids.new_id(), told.object_id, Jsonb(told.data)),
     ]
-    return _claimed(connection, "SELECT * FROM payment_accept", parts)
+    return _claimed(connection, "SELECT * FROM payment_accept", parts, claim)
 
 
 def end(connection: Connection, change: Change, *, now: dt.datetime) -> None:
@@ -69,13 +69,16 @@ def begin(
     Raises as `end` and as `idempotency.claim` do.
     """
     parts = [_claim(claim), _values(claim["object_id"]), *_change(change, now)]
-    return _claimed(connection, "SELECT * FROM payment_begin", parts)
+    return _claimed(connection, "SELECT * FROM payment_begin", parts, claim)
 
 
-def _claimed(connection: Connection, function: str, parts: list[Part]) -> Claim:
+def _claimed(
+    connection: Connection, function: str, parts: list[Part], claim: Mapping[str, object]
+) -> Claim:
     text, values = _call(function, parts)
     with connection.cursor(row_factory=class_row(ClaimRow)) as cursor:
-        return idempotency.judged(cursor.execute(text, values).fetchone())
+        row = cursor.execute(text, values).fetchone()
+    return idempotency.judged(row, str(claim["operation"]))
 
 
 def _call(function: str, parts: list[Part]) -> tuple[bytes, list[object]]:

@@ -72,14 +72,17 @@ def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
 
     facts = [json.loads(entry.detail) for entry in bus.taken]
     _are_as_promised(facts, [entry.source for entry in bus.taken])
-    assert _story(facts, refunded) == "created completed"
-    assert _story(facts, declined) == "created failed"
-    assert _story(facts, challenged) == "created challenged completed"
-    assert _story(facts, blocked) == "created failed"
-    assert _story(facts, captured) == "created authorized partially_captured completed"
-    assert _story(facts, canceled) == "created authorized canceled"
-    assert _story(facts, unknown) == "created unknown completed"
-    assert _story(facts, late) == "created unknown failed late_approved late_approval_returned"
+    stories = {
+        refunded: "created completed",
+        declined: "created failed",
+        challenged: "created challenged completed",
+        blocked: "created failed",
+        captured: "created authorized partially_captured completed",
+        canceled: "created authorized canceled",
+        unknown: "created unknown completed",
+        late: "created unknown failed late_approved late_approval_returned",
+    }
+    assert {one: _story(facts, one) for one in stories} == stories
     assert "ada@example.com" not in json.dumps(facts)
     _is_in_order_and_complete(facts, flow.database)
     assert {kind for kind in FACTS if not kind.startswith(ELSEWHERE)} <= {

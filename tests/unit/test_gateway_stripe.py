@@ -93,6 +93,25 @@ def test_a_refund_tells_of_itself(status: str, outcome: Outcome, code: str | Non
     assert _said(answers.refunded({"id": "re_1", "status": status})) == (outcome, code)
 
 
+@pytest.mark.parametrize(
+    ("status", "received", "is_partly"),
+    [
+        ("succeeded", 400, True),
+        ("succeeded", 1250, False),
+        ("succeeded", 0, False),
+        ("succeeded", None, False),
+        ("requires_capture", 400, False),
+    ],
+)
+def test_an_intent_is_partly_captured_by_what_was_received(
+    status: str, received: int | None, *, is_partly: bool
+) -> None:
+    """A cancel then has nothing left to give up, and must not return what was captured."""
+    intent = {"id": "pi_1", "status": status, "amount": 1250, "amount_received": received}
+
+    assert answers.is_partly_captured(intent) is is_partly
+
+
 def test_a_capture_is_believed_with_its_sum() -> None:
     """What was received is what was asked for, or it proves nothing."""
     intent = _intent("succeeded", amount_received=1000)

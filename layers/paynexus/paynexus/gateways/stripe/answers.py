@@ -119,6 +119,17 @@ def captured(intent: Body, amount: int) -> Result:
     return _result(Outcome.APPROVED, intent, None)
 
 
+def is_partly_captured(intent: Body) -> bool:
+    """Whether less than what was authorised was taken: the rest is given up by then."""
+    received, amount = intent.get("amount_received"), intent.get("amount")
+    return (
+        intent.get("status") == "succeeded"
+        and isinstance(received, int)
+        and isinstance(amount, int)
+        and 0 < received < amount
+    )
+
+
 def canceled(intent: Body) -> Result:
     """What an intent says after its cancel was asked for."""
     if intent.get("status") != "canceled":

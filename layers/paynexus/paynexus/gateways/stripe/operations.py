@@ -107,6 +107,9 @@ def _cancel(line: Line, instruction: Instruction) -> Result:
             found = find_intent(line, _original_reference(instruction))
         if found.intent is None:
             return CHARGE_NOT_FOUND
+    if answers.is_partly_captured(found.intent):
+        # Stripe gave the rest up when it captured; what was captured stays the merchant's.
+        return Result(Outcome.APPROVED, gateway_reference=str(found.intent["id"]))
     if found.intent.get("status") == "succeeded":
         return _reverse(line, found.intent, instruction.reference)
     if found.intent.get("status") == "canceled":

@@ -77,8 +77,8 @@ def test_the_function_sweeps_while_it_has_time(
     assert taken.json()["status"] == "UNKNOWN"
     runtime.database().connection().execute("UPDATE attempts SET next_at = now()")
 
-    assert sweep_payments.handler({}, Context()) == {"swept": 1}
-    assert sweep_payments.handler({}, Context()) == {"swept": 0}
+    assert sweep_payments.handler({}, Context()) == {"swept": 1, "expired": 0}
+    assert sweep_payments.handler({}, Context()) == {"swept": 0, "expired": 0}
 
 
 def _accepted(flow: Flow, at: dt.datetime) -> PaymentId:

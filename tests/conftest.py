@@ -17,6 +17,8 @@ from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.ids import MerchantId
 from paynexus.ledger import audit
+from tests.flow import Flow
+from tests.sandbox import Sandbox
 from tools.local_stack import postgres, valkey
 
 ROOT = Path(__file__).parent.parent
@@ -151,3 +153,20 @@ def merchant(database: Database) -> MerchantId:
 
 def _url(server: postgres.Server, name: str) -> str:
     return make_conninfo(server.url, dbname=name)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox acquirer of this test alone."""
+    sandbox = Sandbox(tmp_path / "acquirer")
+    sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def flow(
+    database: Database, cache: Cache, sandbox: Sandbox, merchant: MerchantId, now: dt.datetime
+) -> Flow:
+    """Payments of the merchant, taken step by step in this process, at the sandbox acquirer."""
+    return Flow(database, cache, {"test": sandbox.gateway}, merchant, now)

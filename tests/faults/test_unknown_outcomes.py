@@ -7,10 +7,9 @@ import datetime as dt
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -63,14 +62,6 @@ class Counting:
     def is_healthy(self) -> bool:
         """As the gateway answers."""
         return self.inner.is_healthy()
-
-
-@pytest.fixture(name="sandbox")
-def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
 
 
 @pytest.fixture(name="flow")

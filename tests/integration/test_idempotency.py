@@ -1,9 +1,8 @@
 """Idempotency-Keys on real Postgres: kept for their time, then new again, never lost at work."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -156,14 +155,6 @@ def test_a_request_that_meets_the_purge_is_the_first(
         claimed = claiming.result()
 
     assert (claimed.is_first, keys(database)) == (True, 1)
-
-
-@pytest.fixture(name="sandbox")
-def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
 
 
 def test_an_expired_key_takes_another_payment(

@@ -3,10 +3,9 @@
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -27,21 +26,6 @@ from paynexus.payments.steps import Step
 from tests.flow import Flow
 from tests.sandbox import Sandbox
 from tools.export_lifecycle import LIFECYCLES, Lifecycle
-
-
-@pytest.fixture(name="sandbox")
-def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
-
-
-@pytest.fixture(name="flow")
-def _flow(
-    database: Database, cache: Cache, sandbox: Sandbox, merchant: MerchantId, now: dt.datetime
-) -> Flow:
-    return Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
 
 
 class DeadFlow(Flow):

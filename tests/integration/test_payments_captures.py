@@ -1,18 +1,13 @@
 """One authorisation captured in parts: what each part books, and how the last one comes."""
 
-import datetime as dt
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from paynexus import errors, ids
-from paynexus.cache import Cache
-from paynexus.db import Database
 from paynexus.gateways.port import Instruction, Operation
-from paynexus.ids import MerchantId, PaymentId
+from paynexus.ids import PaymentId
 from paynexus.ledger import reading
 from paynexus.ledger.model import PARTS_LIMIT, Balance
 from paynexus.money import Money
@@ -20,21 +15,6 @@ from paynexus.payments import operations
 from paynexus.payments.model import Status
 from tests.flow import Flow
 from tests.sandbox import Sandbox
-
-
-@pytest.fixture(name="sandbox")
-def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
-
-
-@pytest.fixture(name="flow")
-def _flow(
-    database: Database, cache: Cache, sandbox: Sandbox, merchant: MerchantId, now: dt.datetime
-) -> Flow:
-    return Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
 
 
 def capture(

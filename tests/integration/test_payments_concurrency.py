@@ -2,18 +2,16 @@
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from paynexus import errors, ids
-from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
-from paynexus.ids import MerchantId, PaymentId
+from paynexus.ids import PaymentId
 from paynexus.ledger import reading
 from paynexus.ledger.model import Balance
 from paynexus.money import Money, limit_of
@@ -26,21 +24,6 @@ from tests.sandbox import Sandbox
 
 PATIENCE_SECONDS = 20
 TEN_EUROS = Money(1000, "EUR")
-
-
-@pytest.fixture(name="sandbox")
-def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
-
-
-@pytest.fixture(name="flow")
-def _flow(
-    database: Database, cache: Cache, sandbox: Sandbox, merchant: MerchantId, now: dt.datetime
-) -> Flow:
-    return Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
 
 
 @dataclass

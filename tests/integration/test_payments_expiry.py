@@ -2,17 +2,14 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from paynexus import errors, ids
-from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.port import Operation
-from paynexus.ids import MerchantId
 from paynexus.ledger import reading
 from paynexus.payments import expiry, operations, sweeper
 from paynexus.payments.expiry import EXPIRY_RETRY
@@ -27,21 +24,6 @@ from tests.flow import Flow
 from tests.sandbox import Sandbox
 
 MOMENT = dt.timedelta(seconds=1)
-
-
-@pytest.fixture(name="sandbox")
-def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
-
-
-@pytest.fixture(name="flow")
-def _flow(
-    database: Database, cache: Cache, sandbox: Sandbox, merchant: MerchantId, now: dt.datetime
-) -> Flow:
-    return Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
 
 
 def expire(flow: Flow, after: dt.timedelta) -> int:

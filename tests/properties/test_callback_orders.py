@@ -24,7 +24,8 @@ from paynexus.gateways.sandbox_callbacks import signature_of
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
 from paynexus.payments import callbacks, operations, service
-from paynexus.payments.steps import REFERENCE_PREFIX, Step
+from paynexus.payments.pursuit import reference_of
+from paynexus.payments.steps import Step
 from tests.flow import Flow
 
 pytestmark = pytest.mark.proof
@@ -186,7 +187,7 @@ class World:
         self.flow.run(self.steps[-1])
 
     def _body(self, step: Step) -> str:
-        reference = ids.text(REFERENCE_PREFIX[step.operation], step.operation_id)
+        reference = reference_of(step.operation, step.operation_id)
         is_approved = self.gateway.done[reference].outcome is Outcome.APPROVED
         refund = self.steps.index(step) - self._refunds_begin
         operation = {

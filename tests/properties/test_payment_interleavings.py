@@ -5,11 +5,10 @@ Each round has a payment of its own, so many that the rare orders of events come
 
 import datetime as dt
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -31,14 +30,6 @@ CROWD = 4
 SEED = 20_261_123
 
 type Act = Callable[[Flow, PaymentId, random.Random], object]
-
-
-@pytest.fixture(name="sandbox")
-def _sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
 
 
 @pytest.fixture(name="flows")

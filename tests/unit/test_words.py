@@ -1,6 +1,5 @@
 """Money, ids and JSON at the edge: exact, ordered, strict."""
 
-import datetime as dt
 import decimal
 from uuid import UUID
 
@@ -79,14 +78,6 @@ def test_no_other_text_is_an_id(text: str) -> None:
         return
 
     assert text == ids.text("pay", value)
-
-
-def test_an_id_tells_when_it_was_made() -> None:
-    """To the millisecond, in UTC."""
-    made = UUID("019ab0c5-5c00-7000-8000-000000000000")
-
-    assert ids.time_of(made) == dt.datetime.fromtimestamp(0x019AB0C55C00 / 1000, dt.UTC)
-    assert abs(ids.time_of(ids.new_id()) - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)  # noqa: TID251 - the test's edge
 
 
 def test_ids_grow() -> None:

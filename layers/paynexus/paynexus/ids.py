@@ -1,6 +1,5 @@
 """Typed, time-ordered identifiers: UUIDv7 inside, `prefix_` and base32 outside."""
 
-import datetime as dt
 import secrets
 import threading
 import time
@@ -51,11 +50,6 @@ class _Generator:
 
 new_id = _Generator()
 """A new UUIDv7, greater than every one this process made before."""
-
-
-def time_of(value: UUID) -> dt.datetime:
-    """When a UUIDv7 was made, to the millisecond."""
-    return dt.datetime.fromtimestamp((value.int >> 80) / 1000, dt.UTC)
 
 
 def text(prefix: str, value: UUID) -> str:

@@ -8,7 +8,7 @@ in the gateway's name could make us ask, but never believe.
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
 from paynexus import ids
@@ -27,15 +27,12 @@ from paynexus.payments import steps
 from paynexus.payments.steps import Step
 from paynexus.payments.store import callbacks as store
 from paynexus.payments.store.callbacks import Callback
+from paynexus.payments.sweeper import LEFT_ALONE, Runner
 from paynexus.payments.verdicts import Asked, State, Verdict, judge, state_of
 
 BODY_LIMIT_BYTES = 16 * 1024
-LEFT_ALONE = dt.timedelta(minutes=1)
-"""A callback that nothing happened to for this long was left by the one who worked on it."""
 SWEEP_LIMIT = 100
 """Callbacks of one run: the next one is a minute away."""
-
-type Runner = Callable[[Step], object]
 
 
 def dialect_of(gateway: str) -> Dialect:

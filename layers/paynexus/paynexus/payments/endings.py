@@ -175,28 +175,29 @@ def expire(payment: Payment, operation_id: UUID) -> Change | None:
 def changed(payment: Payment, event: str, *orders: Order) -> Change:
     """The changed payment, with its event and the answers that wait for it."""
     if payment.status in {Status.PENDING, Status.UNKNOWN}:
-        return Change(payment, orders=orders, told=_payment_told(payment, event))
+        return Change(payment, orders=orders, told=payment_told(payment, event))
     settled = replace(payment, open_operation=None)
     return Change(
         settled,
         orders=orders,
-        told=_payment_told(settled, event),
+        told=payment_told(settled, event),
         answers=_answers(settled, payment.open_operation),
     )
 
 
 def created(payment: Payment) -> Told:
     """The payment was accepted."""
-    return _payment_told(payment, "created")
+    return payment_told(payment, "created")
+
+
+def payment_told(payment: Payment, event: str) -> Told:
+    """`payment.<event>.v1`."""
+    return Told(f"payment.{event}.v1", ids.text("pay", payment.id), payment_resource(payment))
 
 
 def refund_told(refund: Refund, event: str) -> Told:
     """`refund.<event>.v1`."""
     return Told(f"refund.{event}.v1", ids.text("re", refund.id), refund_resource(refund))
-
-
-def _payment_told(payment: Payment, event: str) -> Told:
-    return Told(f"payment.{event}.v1", ids.text("pay", payment.id), payment_resource(payment))
 
 
 def _answers(payment: Payment, opened: OpenOperation | None) -> dict[UUID, Answer]:

@@ -17,10 +17,10 @@ from paynexus.observability import count, logger
 from paynexus.payments import pursuit
 from paynexus.payments.bookings import late_transfer
 from paynexus.payments.cases import Kind, open_case
-from paynexus.payments.changes import Change, Told
-from paynexus.payments.model import Payment, Status
+from paynexus.payments.changes import Change
+from paynexus.payments.endings import payment_told
+from paynexus.payments.model import Status
 from paynexus.payments.pursuit import Call
-from paynexus.payments.resource import payment_resource
 from paynexus.payments.store import attempts, commits, late, payments, standings
 from paynexus.payments.store.attempts import Attempt
 from paynexus.payments.store.late import LateApproval
@@ -28,7 +28,6 @@ from paynexus.payments.store.standings import Standing
 
 WAYS_BACK = (Operation.CANCEL, Operation.REFUND)
 """In this order: a cancel costs nothing; what it is refused for may still be refunded."""
-REFERENCE_PREFIX = {Operation.CANCEL: "can", Operation.REFUND: "ref"}
 
 
 def is_late(connection: Connection, standing: Standing) -> bool:
@@ -52,7 +51,7 @@ def record(db: Database, payment_id: PaymentId, attempt_id: UUID, *, now: dt.dat
         if found is None or payment is None:
             return
         order = Order.single(late_transfer(payment, found.money, transfer_id))
-        change = Change(payment, orders=(order,), told=_told(payment, "late_approved"))
+        change = Change(payment, orders=(order,), told=payment_told(payment, "late_approved"))
         commits.end(tx, change, now=now)
     logger.warning("late approval", payment_id=str(payment_id))
     count("LateApproval")
@@ -128,7 +127,7 @@ def _way_back(attempt: Attempt | None) -> Operation | None:
 
 
 def _instruction(found: LateApproval, operation: Operation) -> Instruction:
-    reference = ids.text(REFERENCE_PREFIX[operation], found.id)
+    reference = pursuit.reference_of(operation, found.id)
     return Instruction(operation, reference, found.money, original_reference=found.reference)
 
 
@@ -140,10 +139,6 @@ def _book_return(
         return
     payment = standing.payment
     order = Order.reverse(found.transfer_id, id=reversal_id)
-    told = _told(payment, "late_approval_returned")
+    told = payment_told(payment, "late_approval_returned")
     commits.end(tx, Change(payment, orders=(order,), told=told), now=now)
     count("LateApprovalReturned")
-
-
-def _told(payment: Payment, event: str) -> Told:
-    return Told(f"payment.{event}.v1", ids.text("pay", payment.id), payment_resource(payment))

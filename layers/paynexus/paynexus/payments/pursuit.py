@@ -21,6 +21,12 @@ CALLED_OFF = Result(
     "and can not take effect any more.",
 )
 """What is certain of a charge once the gateway has confirmed its cancel."""
+REFERENCE_PREFIX = {
+    Operation.CHARGE: "chg",
+    Operation.CAPTURE: "cap",
+    Operation.CANCEL: "can",
+    Operation.REFUND: "ref",
+}
 CALL_OFF_PREFIX = "off"
 """The reference of a technical cancel: `off_` and the id of the charge's attempt."""
 
@@ -39,6 +45,11 @@ class Call:
     is_called_off: bool = False
     is_standing: bool = False
     """Whether it stays in force until the gateway has decided: NOT_SENT is not its end."""
+
+
+def reference_of(operation: Operation, operation_id: UUID) -> str:
+    """Our reference, which is also the gateway's idempotency key: the same on every run."""
+    return ids.text(REFERENCE_PREFIX[operation], operation_id)
 
 
 def again(

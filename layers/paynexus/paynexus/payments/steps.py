@@ -27,14 +27,6 @@ from paynexus.payments.store.attempts import Attempt
 from paynexus.payments.store.late import LateApproval
 from paynexus.payments.store.standings import Standing
 
-REFERENCE_PREFIX = {
-    Operation.CHARGE: "chg",
-    Operation.CAPTURE: "cap",
-    Operation.CANCEL: "can",
-    Operation.REFUND: "ref",
-}
-
-
 NO_GATEWAY = "gateway_not_configured"
 
 
@@ -260,18 +252,16 @@ def _instruction(standing: Standing, step: Step) -> Instruction:
     payment, is_charge = standing.payment, step.operation is Operation.CHARGE
     return Instruction(
         operation=step.operation,
-        reference=_reference(step.operation, step.operation_id),
+        reference=pursuit.reference_of(step.operation, step.operation_id),
         money=_money(standing, step),
         payment_method=payment.payment_method if is_charge else None,
         capture=payment.capture == "automatic",
-        original_reference=None if is_charge else _reference(Operation.CHARGE, payment.id),
+        original_reference=None
+        if is_charge
+        else pursuit.reference_of(Operation.CHARGE, payment.id),
         original_gateway_reference=standing.charge_gateway_reference,
         description=payment.description,
     )
-
-
-def _reference(operation: Operation, operation_id: UUID) -> str:
-    return ids.text(REFERENCE_PREFIX[operation], operation_id)
 
 
 def _money(standing: Standing, step: Step) -> Money:

@@ -18,7 +18,7 @@ from paynexus.payments.steps import Step
 from paynexus.payments.store import attempts, late, payments, refunds
 
 LEFT_ALONE = dt.timedelta(minutes=1)
-"""A payment that nothing happened to for this long was left by the one who worked on it."""
+"""What nothing happened to for this long was left by the one who worked on it."""
 SWEEP_LIMIT = 10
 """Of each kind, what is taken up at a time: what isn't reached any more waits for its next turn."""
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +47,7 @@ RETURNING outcome
         OR (%(outcome)s = 'APPROVED' AND called_off_at IS NOT NULL))"""
 )
 SQL_DUE = """
-SELECT id, payment_id, operation, operation_id, created_at FROM attempts
+SELECT id, payment_id, operation, operation_id, created_at, outcome FROM attempts
 WHERE next_at <= %(now)s ORDER BY next_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 SQL_NEXT_TURN = """
@@ -57,7 +57,7 @@ WHERE attempts.id = turn.id
 """
 SQL_IS_OPEN = "SELECT EXISTS (SELECT FROM attempts WHERE operation_id = %s AND next_at IS NOT NULL)"
 SQL_BY_REFERENCE = """
-SELECT id, payment_id, operation, operation_id, outcome, created_at
+SELECT id, payment_id, operation, operation_id, created_at, outcome
 FROM attempts WHERE reference = %s FOR UPDATE
 """
 # The lock on the charge's row comes first: whoever finishes it waits, and then sees this.
@@ -104,7 +104,7 @@ class Turn:
     operation: Operation
     operation_id: UUID
     began: dt.datetime
-    outcome: Outcome | None = None
+    outcome: Outcome | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +212,7 @@ def is_open(connection: Connection, operation_id: UUID) -> bool:
 def by_reference(tx: Connection, reference: str) -> Turn | None:
     """The attempt under our reference, held until the transaction ends."""
     row = tx.execute(SQL_BY_REFERENCE, (reference,)).fetchone()
-    if row is None:
-        return None
-    found = _turn((*row[:4], row[5]))
-    return replace(found, outcome=Outcome(row[4]) if row[4] else None)
+    return _turn(row) if row else None
 
 
 def call_off(
@@ -245,4 +242,5 @@ def _known(connection: Connection, attempt_id: UUID) -> Result:
 
 
 def _turn(row: tuple[Any, ...]) -> Turn:
-    return Turn(row[0], PaymentId(row[1]), Operation(row[2]), row[3], row[4])
+    outcome = Outcome(row[5]) if row[5] else None
+    return Turn(row[0], PaymentId(row[1]), Operation(row[2]), row[3], row[4], outcome)

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from paynexus import idempotency
 from paynexus.cache import Cache
 from paynexus.db import Database
+from paynexus.gateways.circuit import Health
 from paynexus.gateways.port import Gateway, Operation
 from paynexus.idempotency import Answer, Scope
 from paynexus.ids import MerchantId, PaymentId
@@ -22,15 +23,34 @@ from paynexus.payments.steps import Next, Step
 DEADLINE_SECONDS = 0.5
 
 
+@dataclass(frozen=True)
+class Line:
+    """A fleet of one gateway a mode, or of several; how they are is what a test says."""
+
+    gateways: Mapping[str, Gateway | Sequence[Gateway]]
+    said: Mapping[str, Health] = field(default_factory=dict)
+
+    def of(self, mode: str) -> Mapping[str, Gateway]:
+        """By name."""
+        found = self.gateways.get(mode, ())
+        several = found if isinstance(found, Sequence) else (found,)
+        return {gateway.name: gateway for gateway in several}
+
+    def health(self) -> Mapping[str, Health]:
+        """As the test says."""
+        return self.said
+
+
 @dataclass
 class Flow:
     """What the deployed functions do, called one after the other."""
 
     database: Database
     cache: Cache
-    gateways: Mapping[str, Gateway]
+    gateways: Mapping[str, Gateway | Sequence[Gateway]]
     merchant: MerchantId
     now: dt.datetime
+    health: Mapping[str, Health] = field(default_factory=dict)
     ran: list[Step] = field(default_factory=list)
 
     def take(
@@ -101,7 +121,7 @@ class Flow:
         if not blocked:
             steps.call_gateway(
                 self.database,
-                self.gateways,
+                Line(self.gateways, self.health),
                 step,
                 clock=lambda: self.now,
                 deadline_seconds=DEADLINE_SECONDS,

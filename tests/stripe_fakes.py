@@ -19,15 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
+from tools.local_stack.parts import LOCALSTRIPE
 from tools.local_stack.ports import free_port
 
 START_SECONDS = 30.0
-LOCALSTRIPE = """
-from localstripe import resources, server
-# It would write its books to one file in /tmp, whoever runs it.
-type(resources.store).dump_to_disk = lambda _: None
-server.start()
-"""
 STRIPE_MOCK = Path(__file__).parent / "stripe_mock"
 
 

@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import Field, StringConstraints
 
+from merchants_api.routing import Routing
 from paynexus import http, runtime
 from paynexus.merchants import service, views
 
@@ -35,6 +36,7 @@ class Configuration(http.Strict):
     """What a merchant may choose for itself."""
 
     fraud: FraudLimits | None = None
+    routing: Routing | None = None
 
 
 class MerchantChange(http.Strict):

@@ -48,7 +48,8 @@ CREATE TABLE attempts (
     finished_at timestamp with time zone,
     next_at timestamp with time zone,
     rung integer NOT NULL DEFAULT 0,
-    called_off_at timestamp with time zone
+    called_off_at timestamp with time zone,
+    routing jsonb
 );
 
 CREATE TABLE balance_checkpoints (
@@ -744,6 +745,8 @@ ALTER TABLE webhook_endpoints ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY 
 CREATE INDEX accounts_of_merchant ON public.accounts USING btree (merchant_id);
 
 CREATE INDEX attempts_asked_for_again ON public.attempts USING btree (next_at) WHERE (next_at IS NOT NULL);
+
+CREATE INDEX attempts_by_time ON public.attempts USING brin (created_at) WITH (autosummarize='on');
 
 CREATE INDEX attempts_of_payment ON public.attempts USING btree (payment_id);
 
@@ -3209,6 +3212,15 @@ CREATE VIEW audit.challenged_payment_was_charged_without_proof AS
      JOIN fraud_decisions d ON ((d.payment_id = a.payment_id)))
      JOIN transactions p ON ((p.id = a.payment_id)))
   WHERE ((a.operation = 'charge'::text) AND (d.verdict = 'CHALLENGE'::text) AND (p.challenge <> 'authenticated'::payment_challenge));
+
+CREATE VIEW audit.charge_went_elsewhere_before_it_was_certain AS
+ SELECT id AS attempt_id,
+    payment_id,
+    outcome
+   FROM attempts a
+  WHERE ((operation = 'charge'::text) AND (outcome IS DISTINCT FROM 'NOT_SENT'::text) AND (outcome IS DISTINCT FROM 'DECLINED'::text) AND (EXISTS ( SELECT
+           FROM attempts b
+          WHERE ((b.operation_id = a.operation_id) AND (b.number > a.number)))));
 
 CREATE VIEW audit.checkpoint_differs_from_its_entries AS
  SELECT c.account_id,

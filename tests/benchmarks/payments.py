@@ -75,7 +75,8 @@ class Till:
         # The rate is the gateway's to limit, not what is measured here.
         policy = Policy(calls_per_second=100_000, burst=100_000)
         breaker = Breaker(cache, gateway=InstantGateway.name, policy=policy)
-        self._gateways = Gateways({"test": GuardedGateway(InstantGateway(), breaker=breaker)})
+        gateway = GuardedGateway(InstantGateway(), breaker=breaker)
+        self._gateways = Gateways(cache, {"test": [gateway]})
         self._numbers = count()
         self._run = ids.new_id().hex
 

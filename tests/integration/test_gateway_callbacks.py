@@ -23,6 +23,7 @@ from paynexus.payments.steps import Step
 from paynexus.payments.store.callbacks import Callback
 from paynexus.payments.verdicts import State
 from sweep_payments.handler import handler as sweep_payments
+from tests.flow import Line
 from tests.integration.conftest import Answer, Caller, answer_of, gateway_event
 from tests.sandbox import KEY, Sandbox
 
@@ -294,8 +295,8 @@ def test_what_was_learned_but_not_finished_is_finished(
     payment = take(call, "tok_error_after")
     own_id = PaymentId(ids.parse("pay", payment["id"]))
     step = Step(own_id, Operation.CHARGE, own_id)
-    gateways = {"test": acquirer.gateway}
-    steps.call_gateway(database, gateways, step, clock=lambda: now, deadline_seconds=2)
+    line = Line({"test": acquirer.gateway})
+    steps.call_gateway(database, line, step, clock=lambda: now, deadline_seconds=2)
     callback = _received(database, said(acquirer)[0], now)
 
     def nobody(_: Step) -> None:
@@ -341,8 +342,8 @@ def test_one_callback_applied_by_many_at_once(
     def apply(db: Database) -> None:
         def run(step: Step) -> None:
             start.wait(20)
-            gateways = {"test": acquirer.gateway}
-            steps.call_gateway(db, gateways, step, clock=lambda: now, deadline_seconds=5)
+            line = Line({"test": acquirer.gateway})
+            steps.call_gateway(db, line, step, clock=lambda: now, deadline_seconds=5)
             steps.finish(db, step, blocked=False, now=now)
 
         callbacks.apply(db, run, callback, now=now)

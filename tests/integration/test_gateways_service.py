@@ -9,7 +9,7 @@ from redis import Redis
 
 from paynexus import runtime
 from paynexus.cache import Cache
-from paynexus.errors import GatewayUnavailable
+from paynexus.db import Database
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Policy, State, Verdict
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
@@ -226,25 +226,27 @@ def test_a_mistake_of_ours_is_counted_and_not_hidden(patient: Callable[[], Cache
     assert gateway.state() is State.OPEN
 
 
-def test_live_payments_are_refused_with_what_to_configure(cache: Cache) -> None:
-    """And `get` answers as any mapping's does."""
-    gateways = Gateways({"test": _guarded(Broken(), cache)})
+def test_a_mode_without_gateways_has_none(cache: Cache) -> None:
+    """Each mode has its own, and one without any has none."""
+    gateways = Gateways(cache, {"test": [_guarded(Broken(), cache)]})
 
-    assert (list(gateways), len(gateways), "live" in gateways) == (["test"], 1, False)
-    assert gateways.get("live") is None
-    with pytest.raises(GatewayUnavailable) as refusal:
-        gateways["live"]
-    assert "no gateway is configured for live payments" in refusal.value.detail
+    assert (list(gateways.of("test")), gateways.of("live")) == ([Broken.name], {})
+    assert [one.name for one in gateways.all()] == [Broken.name]
+    assert gateways.health() == {}
 
 
 def test_the_schedule_probes_what_the_runtime_configures(
-    sandbox: Sandbox, patient: Callable[[], Cache], monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    sandbox: Sandbox,
+    patient: Callable[[], Cache],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From settings and keys to a closed circuit."""
     monkeypatch.setenv("PAYNEXUS_SANDBOX_ACQUIRER_URL", f"http://127.0.0.1:{sandbox.port}")
     monkeypatch.setattr(runtime, "keys", lambda: {"sandbox_acquirer_key": KEY})
     cache = patient()
     monkeypatch.setattr(runtime, "cache", lambda: cache)
+    monkeypatch.setattr(runtime, "database", lambda: database)
     runtime.settings.cache_clear()
     runtime.gateways.cache_clear()
     breaker = Breaker(cache, gateway="sandbox", policy=Policy())

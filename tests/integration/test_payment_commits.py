@@ -24,7 +24,7 @@ from paynexus.payments.model import Status
 from paynexus.payments.steps import Step
 from paynexus.payments.store import attempts, commits
 from paynexus.payments.store.standings import Standing
-from tests.flow import Flow
+from tests.flow import Flow, Line
 from tests.sandbox import Sandbox
 
 SQL_CHANGES = """
@@ -103,7 +103,7 @@ def test_a_payment_is_accepted_in_one_statement_and_finished_in_two(
         steps.score(database, payment_id, now=flow.now)
     with database.counted("charge", sent):
         steps.call_gateway(
-            database, flow.gateways, step, clock=lambda: flow.now, deadline_seconds=1
+            database, Line(flow.gateways), step, clock=lambda: flow.now, deadline_seconds=1
         )
     with database.counted("finish", sent):
         assert steps.finish(database, step, blocked=False, now=flow.now) == "COMPLETED"

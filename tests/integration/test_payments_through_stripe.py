@@ -34,7 +34,7 @@ def stripe(localstripe: int, deployed: pytest.MonkeyPatch) -> Iterator[Keys]:
     """An environment whose test payments go to Stripe, and that Stripe."""
     stripe_fakes.empty(localstripe)
     with Keys(localstripe) as keys:
-        _configure(deployed, TEST_GATEWAY="stripe", STRIPE_URL=keys.url)
+        _configure(deployed, TEST_GATEWAYS="stripe", STRIPE_URL=keys.url)
         deployed.setitem(runtime.keys(), "stripe_test_key", "sk_test_paynexus")
         deployed.setattr(runtime, "workflow", lambda: Workflow(StepFunctions(), "process_payment"))
         yield keys
@@ -93,22 +93,22 @@ def test_a_payment_whose_answer_is_lost_is_found_again(
 def test_each_mode_goes_where_it_is_sent(deployed: pytest.MonkeyPatch) -> None:
     """Both to Stripe under keys of their own, or each elsewhere; live nowhere unless told."""
     _configure(deployed, SANDBOX_ACQUIRER_URL="http://127.0.0.1:1")
-    unconfigured = {mode: one.name for mode, one in runtime.gateways().items()}
+    unconfigured = [one.name for one in runtime.gateways().all()]
     deployed.setitem(runtime.keys(), "stripe_live_key", "rk_live_paynexus")
-    _configure(deployed, LIVE_GATEWAY="stripe")
-    configured = {mode: one.name for mode, one in runtime.gateways().items()}
+    _configure(deployed, LIVE_GATEWAYS="stripe")
+    configured = [one.name for one in runtime.gateways().all()]
 
-    assert unconfigured == {"test": "sandbox"}
-    assert configured == {"test": "sandbox", "live": "stripe"}
+    assert unconfigured == ["sandbox"]
+    assert configured == ["sandbox", "stripe"]
 
 
 @pytest.mark.parametrize(
     ("settings", "key", "message"),
     [
-        ({"LIVE_GATEWAY": "sandbox"}, None, "PAYNEXUS_LIVE_GATEWAY"),
-        ({"TEST_GATEWAY": "strype"}, None, "PAYNEXUS_TEST_GATEWAY"),
-        ({"LIVE_GATEWAY": "stripe"}, None, "stripe_live_key"),
-        ({"LIVE_GATEWAY": "stripe"}, "sk_test_paynexus", "stripe_live_key"),
+        ({"LIVE_GATEWAYS": "sandbox"}, None, "PAYNEXUS_LIVE_GATEWAYS"),
+        ({"TEST_GATEWAYS": "strype"}, None, "PAYNEXUS_TEST_GATEWAYS"),
+        ({"LIVE_GATEWAYS": "stripe"}, None, "stripe_live_key"),
+        ({"LIVE_GATEWAYS": "stripe"}, "sk_test_paynexus", "stripe_live_key"),
     ],
 )
 def test_what_would_mix_modes_is_refused(

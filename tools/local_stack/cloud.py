@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 DATABASE_SECRET = f"paynexus/{STAGE}/database"
 KEYS_SECRET = f"paynexus/{STAGE}/keys"
 LOOPBACK = "127.0.0.0/8"
-PRODUCT_KEYS = ("sealing_key", "qr_signing_key", "sandbox_acquirer_key")
+PRODUCT_KEYS = (
+    "sealing_key",
+    "qr_signing_key",
+    "sandbox_acquirer_key",
+    "sandbox_two_key",
+    "stripe_test_key",
+)
 
 
 def session() -> boto3.Session:

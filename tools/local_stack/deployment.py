@@ -138,10 +138,20 @@ def _deploy_options(layout: Layout) -> list[str]:
         *("--stack-name", layout.stack_name, "--region", REGION),
         *("--s3-bucket", ARTIFACTS, "--no-resolve-s3"),
         *("--capabilities", *CAPABILITIES),
-        *("--parameter-overrides", f"Stage={STAGE}"),
+        *("--parameter-overrides", *_parameters(layout)),
         # MiniStack gives the API this id, so that its address outlives a new deployment.
         *("--tags", f"ms-custom-id={layout.api_id}"),
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+    ]
+
+
+def _parameters(layout: Layout) -> list[str]:
+    """Two sandbox acquirers and a Stripe by others: what a route can choose between."""
+    return [
+        f"Stage={STAGE}",
+        "TestGateways=sandbox,sandbox_two,stripe",
+        f"SandboxTwoUrl={layout.url('sandbox_two')}",
+        f"StripeUrl={layout.url('localstripe')}",
     ]
 
 

@@ -9,7 +9,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.local_stack import process
@@ -17,6 +17,12 @@ from tools.local_stack.layout import REPOSITORY, VIRTUAL_ENVIRONMENT, Layout
 from tools.local_stack.ports import HOST, require_free
 
 READY_SECONDS = 60
+# It would write its books to one file for all who run it, and listen to whoever can reach it.
+LOCALSTRIPE = """
+from localstripe import resources, server
+type(resources.store).dump_to_disk = lambda _: None
+server.start()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,34 @@ def sandbox_acquirer(layout: Layout, api_key: str) -> Part:
 
     It tells each second until it is heard, so the API may be deployed after its start.
     """
-    port = layout.port("sandbox_acquirer")
+    return _acquirer(layout, "sandbox_acquirer", "sandbox", "acquirer", api_key)
+
+
+def sandbox_two(layout: Layout, api_key: str) -> Part:
+    """A second one, with books and a key of its own."""
+    return _acquirer(layout, "sandbox_two", "sandbox_two", "acquirer-two", api_key)
+
+
+def localstripe(layout: Layout) -> Part:
+    """A Stripe by others (localstripe, a developer's package), whose books end with it."""
+    port = layout.port("localstripe")
+    return Part(
+        name="localstripe",
+        command=(_python(), "-c", LOCALSTRIPE, "--port", str(port), "--from-scratch"),
+        environment=layout.own_environment(),
+        port=port,
+        health="/js.stripe.com/v3/",
+    )
+
+
+def _acquirer(layout: Layout, name: str, gateway: str, folder: str, api_key: str) -> Part:
+    port = layout.port(name)
     # In one word: a key may begin with a dash.
     key = f"--api-key={api_key}"
-    told = f"{layout.api_url}/gateways/sandbox/callbacks"
-    state = str(layout.state / "acquirer")
+    told = f"{layout.api_url}/gateways/{gateway}/callbacks"
+    state = str(layout.state / folder)
     options = ("--port", str(port), "--state", state, "--callback-url", told, key)
-    return _tool(layout, "sandbox_acquirer", *options, port=port)
+    return replace(_tool(layout, "sandbox_acquirer", *options, port=port), name=name)
 
 
 def webhook_sink(layout: Layout) -> Part:

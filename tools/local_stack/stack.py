@@ -31,6 +31,8 @@ PARTS = (
     "valkey",
     "ministack",
     "sandbox_acquirer",
+    "sandbox_two",
+    "localstripe",
     "webhook_sink",
     "mock_bank",
     "bank_courier",
@@ -132,6 +134,9 @@ def _fresh_keys() -> dict[str, str]:
         "sealing_key": key(),
         "qr_signing_key": key(),
         "sandbox_acquirer_key": secrets.token_urlsafe(24),
+        "sandbox_two_key": secrets.token_urlsafe(24),
+        # Nobody's: localstripe takes any key that looks like Stripe's.
+        "stripe_test_key": f"sk_test_{secrets.token_hex(12)}",
         "database_password": database.password(),
     }
 
@@ -152,6 +157,8 @@ def _start_programs(layout: Layout, keys: dict[str, str]) -> None:
     parts.keep(layout, aws, before=lambda: _forget_account(layout))
     for part in (
         parts.sandbox_acquirer(layout, keys["sandbox_acquirer_key"]),
+        parts.sandbox_two(layout, keys["sandbox_two_key"]),
+        parts.localstripe(layout),
         parts.webhook_sink(layout),
         parts.mock_bank(layout),
     ):
@@ -227,6 +234,8 @@ def _describe(
         "database_admin_url": servers.database_admin_url,
         "redis_url": servers.redis_url,
         "acquirer_url": layout.url("sandbox_acquirer"),
+        "acquirer_two_url": layout.url("sandbox_two"),
+        "stripe_url": layout.url("localstripe"),
         "bank_dir": str(layout.bank_dir),
         "bank_url": layout.url("mock_bank"),
         "bank_bucket": deployed.outputs["BankBucket"],

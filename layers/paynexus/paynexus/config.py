@@ -26,9 +26,10 @@ class Settings:
     issuer: str = ""
     bus_name: str = ""
     workflow_arn: str = ""
-    test_gateway: str = "sandbox"
-    live_gateway: str = ""
+    test_gateways: str = "sandbox"
+    live_gateways: str = ""
     sandbox_acquirer_url: str = ""
+    sandbox_two_url: str = ""
     stripe_url: str = ""
     bank_bucket: str = ""
     notification_queue_url: str = ""
@@ -52,6 +53,14 @@ class Settings:
             raise ConfigurationError(f"set {PREFIX}{name.upper()}: this function needs it")
         return value
 
+    def gateways(self) -> dict[str, tuple[str, ...]]:
+        """The gateways of each mode, in the order in which they are preferred."""
+        return {"test": _parts(self.test_gateways), "live": _parts(self.live_gateways)}
+
     def networks(self) -> tuple[str, ...]:
         """Networks that webhooks may reach besides public ones, as CIDR strings."""
-        return tuple(part.strip() for part in self.webhook_networks.split(",") if part.strip())
+        return _parts(self.webhook_networks)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from paynexus.settlement.port import Bank
 
 
+SANDBOX_URLS = {"sandbox": "sandbox_acquirer_url", "sandbox_two": "sandbox_two_url"}
+"""Sandbox acquirers, and the settings that say where each is."""
+
+
 @once
 def settings() -> Settings:
     """The environment's settings."""
@@ -151,11 +155,12 @@ def qr_keys() -> KeyRing:
 
 @once
 def gateways() -> Gateways:
-    """The gateway that is configured for each mode, behind its circuit."""
+    """The gateways that are configured for each mode, each behind its circuit."""
     from paynexus.gateways.service import Gateways
 
-    chosen = {"test": settings().test_gateway, "live": settings().live_gateway}
-    return Gateways({mode: _guarded(_gateway(mode, name)) for mode, name in chosen.items() if name})
+    named = settings().gateways()
+    by_mode = {mode: [_guarded(_gateway(mode, one)) for one in of] for mode, of in named.items()}
+    return Gateways(cache(), by_mode)
 
 
 def _guarded(gateway: Gateway) -> GuardedGateway:
@@ -170,12 +175,13 @@ def _guarded(gateway: Gateway) -> GuardedGateway:
 def _gateway(mode: str, name: str) -> Gateway:
     if name == "stripe":
         return _stripe(mode)
-    if (mode, name) == ("test", "sandbox"):
+    if mode == "test" and name in SANDBOX_URLS:
         from paynexus.gateways.sandbox import SandboxGateway
+        from paynexus.payments.callbacks import dialect_of
 
-        url = settings().require("sandbox_acquirer_url")
-        return SandboxGateway(url, api_key=keys()["sandbox_acquirer_key"])
-    raise ConfigurationError(f"PAYNEXUS_{mode.upper()}_GATEWAY: {name!r} takes no {mode} payments")
+        url, key = settings().require(SANDBOX_URLS[name]), keys()[dialect_of(name).key_name]
+        return SandboxGateway(url, api_key=key, name=name)
+    raise ConfigurationError(f"PAYNEXUS_{mode.upper()}_GATEWAYS: {name!r} takes no {mode} payments")
 
 
 def _stripe(mode: str) -> Gateway:

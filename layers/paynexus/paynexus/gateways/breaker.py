@@ -1,8 +1,9 @@
 """The fleet's circuit and call rate of one gateway: one script in Redis to ask, one to report."""
 
+import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from paynexus.gateways.circuit import (
     SECOND,
     Admission,
     Circuit,
+    Health,
     Policy,
     Refusal,
     State,
@@ -131,6 +133,23 @@ return {was, state}
 )
 
 LOOK = Script("return redis.call('HGET', KEYS[1], 'state') or 'CLOSED'")
+# An open circuit whose rest is over may be tried: who chooses it gets the permit, or not.
+LOOK_AT_ALL = Script("""
+local found = {redis.call('GET', KEYS[1]) or ''}
+for n = 2, #KEYS do
+  local stored = redis.call('HMGET', KEYS[n], 'state', 'opened_at')
+  local state, time = stored[1] or 'CLOSED', redis.call('TIME')
+  local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  if state == 'OPEN' and now >= tonumber(stored[2] or 0) + tonumber(ARGV[1]) then
+    state = 'HALF_OPEN'
+  end
+  found[n] = state
+end
+return found
+""")
+RATES_KEY = "gateways:success-rates"
+RATES_SECONDS = 600
+"""Older rates say nothing of now."""
 
 _METRICS: Mapping[State, str] = MappingProxyType(
     {
@@ -139,6 +158,44 @@ _METRICS: Mapping[State, str] = MappingProxyType(
         State.CLOSED: "CircuitClosed",
     },
 )
+
+
+type Rates = Mapping[str, Mapping[str, float]]
+"""By gateway and currency: the share of charges that were approved, between 0 and 1."""
+
+
+def health(cache: Cache, gateways: Sequence[str], policy: Policy = Policy()) -> dict[str, Health]:  # noqa: B008 - frozen
+    """How each gateway is, by one look at Redis; of none anything when Redis is away."""
+    keys = [RATES_KEY, *(_key_of(gateway) for gateway in gateways)]
+    answer = cache.run(LOOK_AT_ALL, keys, [policy.open_time])
+    if answer is None:
+        return {}
+    rates = _rates_from(answer[0])
+    states = zip(gateways, answer[1:], strict=True)
+    return {name: Health(State(state.decode()), rates.get(name, {})) for name, state in states}
+
+
+def remember_rates(cache: Cache, rates: Rates) -> None:
+    """Whoever chooses a gateway in the next minutes knows how each has done."""
+    cache.set(RATES_KEY, json.dumps(rates).encode(), ttl_seconds=RATES_SECONDS)
+
+
+def _rates_from(stored: bytes) -> Rates:
+    # What Redis says is believed only if it has the right shape.
+    try:
+        found = json.loads(stored or b"{}")
+        return {
+            str(name): {
+                str(currency): min(max(float(rate), 0.0), 1.0) for currency, rate in of.items()
+            }
+            for name, of in found.items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _key_of(gateway: str) -> str:
+    return f"gateway:{gateway}:circuit"
 
 
 class Breaker:
@@ -157,7 +214,7 @@ class Breaker:
     ) -> None:
         self._cache = cache
         self._gateway = gateway
-        self._key = f"gateway:{gateway}:circuit"
+        self._key = _key_of(gateway)
         self._policy = policy
         self._monotonic = monotonic
         self._lock = threading.Lock()

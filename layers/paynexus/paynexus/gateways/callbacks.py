@@ -27,14 +27,13 @@ class Dialect:
     """What the body says; None for what can't be understood."""
 
 
+def _sandbox(key_name: str) -> Dialect:
+    return Dialect(
+        key_name, sandbox_callbacks.verify, sandbox_callbacks.id_of, sandbox_callbacks.read
+    )
+
+
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {
-        "sandbox": Dialect(
-            "sandbox_acquirer_key",
-            sandbox_callbacks.verify,
-            sandbox_callbacks.id_of,
-            sandbox_callbacks.read,
-        ),
-    }
+    {"sandbox": _sandbox("sandbox_acquirer_key"), "sandbox_two": _sandbox("sandbox_two_key")}
 )
 """By the name of the gateway, as attempts and paths have it."""

@@ -6,7 +6,8 @@ whole microseconds.
 """
 
 import enum
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 SECOND = 1_000_000
 
@@ -104,6 +105,15 @@ class Circuit:
     """Which one `latest` counts: the time divided by a window's length."""
     latest: Counts = Counts()
     earlier: Counts = Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a gateway is, as far as that is known."""
+
+    state: State = State.CLOSED
+    success_rates: Mapping[str, float] = field(default_factory=dict)
+    """By currency, of late."""
 
 
 class Refusal(enum.StrEnum):

@@ -2,9 +2,11 @@
 
 import datetime as dt
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from paynexus.gateways.circuit import Health
 from paynexus.money import Money
 
 
@@ -117,3 +119,13 @@ class Gateway(Protocol):
 
     def is_healthy(self) -> bool:
         """Whether the gateway answers its health question."""
+
+
+class Fleet(Protocol):
+    """All gateways that are configured."""
+
+    def of(self, mode: str) -> Mapping[str, Gateway]:
+        """Those of test or live payments, by name, in the order in which they are preferred."""
+
+    def health(self) -> Mapping[str, Health]:
+        """How each is, as far as it is known; one without a word is taken for well."""

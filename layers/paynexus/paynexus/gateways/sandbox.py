@@ -23,9 +23,8 @@ _OUTCOMES = {
 class SandboxGateway:
     """Speaks the protocol of docs/sandbox.md; one exchange a call, never repeated here."""
 
-    name = "sandbox"
-
-    def __init__(self, url: str, *, api_key: str) -> None:
+    def __init__(self, url: str, *, api_key: str, name: str = "sandbox") -> None:
+        self.name = name
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"}
 

@@ -1,11 +1,12 @@
 """A gateway as the rest of the house calls it: behind its circuit, with safe retries."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from paynexus.errors import GatewayUnavailable
+from paynexus.cache import Cache
+from paynexus.gateways import breaker
 from paynexus.gateways.breaker import Breaker
-from paynexus.gateways.circuit import Admission, Refusal, State, Verdict
+from paynexus.gateways.circuit import Admission, Health, Refusal, State, Verdict
 from paynexus.gateways.outcomes import CIRCUIT_OPEN, GATEWAY_BUSY, STILL_ANSWERS
 from paynexus.gateways.port import Gateway, Instruction, Outcome, Result, Sent
 from paynexus.gateways.retry import Pace, send_with_retries
@@ -88,32 +89,26 @@ class GuardedGateway:
             self._breaker.record(admission, verdict, seconds=self._monotonic() - began)
 
 
-class NoGateway(GatewayUnavailable, KeyError):
-    """No gateway serves this mode; the message says what to do.
+class Gateways:
+    """The gateways of each mode, in the order in which they are preferred. A Fleet."""
 
-    A KeyError too, as a mapping's absent key is, so that `get` and `in` answer as usual.
-    """
+    def __init__(self, cache: Cache, by_mode: Mapping[str, Sequence[GuardedGateway]]) -> None:
+        self._cache = cache
+        self._by_mode = {mode: {one.name: one for one in those} for mode, those in by_mode.items()}
 
+    def of(self, mode: str) -> Mapping[str, GuardedGateway]:
+        """Those of the mode, by name; none where none is configured."""
+        return self._by_mode.get(mode, {})
 
-class Gateways(Mapping[str, GuardedGateway]):
-    """The gateway of each mode; asking for one that isn't there raises GatewayUnavailable."""
+    def all(self) -> list[GuardedGateway]:
+        """Those of every mode."""
+        return [one for those in self._by_mode.values() for one in those.values()]
 
-    def __init__(self, by_mode: Mapping[str, GuardedGateway]) -> None:
-        self._by_mode = dict(by_mode)
-
-    def __getitem__(self, mode: str) -> GuardedGateway:
-        if mode not in self._by_mode:
-            raise NoGateway(
-                f"no gateway is configured for {mode} payments: configure one, "
-                "or take test payments with a pnx_test_ client",
-            )
-        return self._by_mode[mode]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_mode)
-
-    def __len__(self) -> int:
-        return len(self._by_mode)
+    def health(self) -> Mapping[str, Health]:
+        """How each is; nothing is asked where no mode has a choice."""
+        if all(len(those) < 2 for those in self._by_mode.values()):  # noqa: PLR2004 - a choice takes two
+            return {}
+        return breaker.health(self._cache, [one.name for one in self.all()])
 
 
 def verdict_on(result: Result) -> Verdict:

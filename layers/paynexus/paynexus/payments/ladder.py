@@ -6,6 +6,7 @@ Ages are counted from the moment the attempt was put on record, just before its 
 import datetime as dt
 from enum import StrEnum
 
+from paynexus.gateways import routing
 from paynexus.gateways.port import Operation, Outcome, Result
 
 RUNGS = (
@@ -20,6 +21,8 @@ EVERY = dt.timedelta(hours=1)
 """From the last rung on it is asked as often as this, for as long as it takes."""
 SEND_AGAIN_BEFORE = dt.timedelta(minutes=10)
 """So long a charge that the gateway never saw is sent again; nobody wants to pay later still."""
+ELSEWHERE_BEFORE = SEND_AGAIN_BEFORE
+"""So long it may be made at another gateway, once it is proven void at the one before."""
 CALL_OFF_AFTER = dt.timedelta(hours=6)
 """From this age on a charge that no inquiry could clear up is called off at the gateway."""
 CASE_AFTER = dt.timedelta(hours=12)
@@ -66,12 +69,14 @@ def move(
     *,
     may_send: bool = True,
     is_called_off: bool = False,
+    may_go_elsewhere: bool = False,
 ) -> Move:
     """What is done next about an attempt of this age, of which an inquiry found `found`.
 
     None is the gateway's own word that it never saw the reference. A charge whose payment was
     decided otherwise meanwhile must not be sent. One that is being called off stays so: its
-    approval is worth nothing while a cancel of it may be under way.
+    approval is worth nothing while a cancel of it may be under way. One that another gateway could
+    make is called off while its payer still waits, unless its own is known to be at work on it.
     """
     if operation is not Operation.CHARGE:
         return Move.SEND if found is None else Move.KEEP
@@ -81,6 +86,7 @@ def move(
         return Move.CALL_OFF
     if found is None:
         return Move.SEND if may_send and age < SEND_AGAIN_BEFORE else Move.CALL_OFF
-    if found.outcome is Outcome.APPROVED or age < CALL_OFF_AFTER:
+    if found.outcome is Outcome.APPROVED:
         return Move.KEEP
-    return Move.CALL_OFF
+    is_for_another = may_go_elsewhere and age < ELSEWHERE_BEFORE and routing.is_given_up(found)
+    return Move.CALL_OFF if is_for_another or age >= CALL_OFF_AFTER else Move.KEEP

@@ -5,6 +5,7 @@ the merchant's account.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -71,7 +72,7 @@ def prepare(
     connection: Connection,
     standing: Standing,
     found: LateApproval,
-    gateway: Gateway | None,
+    gateways: Mapping[str, Gateway],
     *,
     now: dt.datetime,
 ) -> Call | Outcome:
@@ -80,7 +81,7 @@ def prepare(
     Raises ChangedMeanwhile when another run was quicker.
     """
     attempt = standing.attempt
-    operation = _way_back(attempt)
+    operation, gateway = _way_back(attempt), gateways.get(found.gateway)
     if found.is_returned or operation is None or gateway is None:
         return Outcome(attempt.outcome) if attempt and attempt.outcome else Outcome.UNKNOWN
     instruction = _instruction(found, operation)

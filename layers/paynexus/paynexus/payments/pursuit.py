@@ -7,6 +7,7 @@ from uuid import UUID
 from paynexus import ids
 from paynexus.clock import Clock
 from paynexus.db import Database
+from paynexus.gateways import routing
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
 from paynexus.ids import AttemptId
 from paynexus.payments import ladder
@@ -16,7 +17,7 @@ from paynexus.payments.store.attempts import Attempt, Cancel
 
 CALLED_OFF = Result(
     Outcome.DECLINED,
-    code="charge_called_off",
+    code=routing.CALLED_OFF,
     message="The gateway could not say in time what became of the charge. It was canceled there "
     "and can not take effect any more.",
 )
@@ -45,6 +46,8 @@ class Call:
     is_called_off: bool = False
     is_standing: bool = False
     """Whether it stays in force until the gateway has decided: NOT_SENT is not its end."""
+    may_go_elsewhere: bool = False
+    """Whether another gateway could take the money, once this one has certainly not."""
 
 
 def reference_of(operation: Operation, operation_id: UUID) -> str:
@@ -53,7 +56,12 @@ def reference_of(operation: Operation, operation_id: UUID) -> str:
 
 
 def again(
-    attempt: Attempt, gateway: Gateway, instruction: Instruction, *, may_send: bool = True
+    attempt: Attempt,
+    gateway: Gateway,
+    instruction: Instruction,
+    *,
+    may_send: bool = True,
+    may_go_elsewhere: bool = False,
 ) -> Call:
     """One more call of an attempt on record."""
     return Call(
@@ -64,6 +72,7 @@ def again(
         is_first=False,
         may_send=may_send,
         is_called_off=attempt.is_called_off,
+        may_go_elsewhere=may_go_elsewhere,
     )
 
 
@@ -73,7 +82,7 @@ def carry_out(db: Database, call: Call, *, clock: Clock, deadline_seconds: float
     The first call sends. Every later one inquires first, and then does what the ladder says.
     """
     if call.is_first:
-        result = call.gateway.send(call.instruction, deadline_seconds=deadline_seconds)
+        result = _begin(db, call, clock, deadline_seconds)
     else:
         result = _pursue(db, call, clock, deadline_seconds / 2)
     if call.is_standing and result.outcome is Outcome.NOT_SENT:
@@ -89,6 +98,15 @@ def carry_out(db: Database, call: Call, *, clock: Clock, deadline_seconds: float
         )
 
 
+def _begin(db: Database, call: Call, clock: Clock, seconds: float) -> Result:
+    if not call.may_go_elsewhere:
+        return call.gateway.send(call.instruction, deadline_seconds=seconds)
+    result = call.gateway.send(call.instruction, deadline_seconds=seconds / 2)
+    if not routing.is_given_up(result):
+        return result
+    return _call_off(db, call, result, clock, seconds / 2)
+
+
 def _pursue(db: Database, call: Call, clock: Clock, seconds: float) -> Result:
     gateway, instruction = call.gateway, call.instruction
     # To some gateways an inquiry is a repetition: it must not carry out what nobody wants now.
@@ -101,6 +119,7 @@ def _pursue(db: Database, call: Call, clock: Clock, seconds: float) -> Result:
         found,
         may_send=call.may_send,
         is_called_off=call.is_called_off,
+        may_go_elsewhere=call.may_go_elsewhere,
     )
     if move is Move.SEND:
         return gateway.send(instruction, deadline_seconds=seconds)

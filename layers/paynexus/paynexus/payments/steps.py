@@ -1,8 +1,7 @@
 """The workflow's steps: score, charge, finish. Each may be run again at any moment by anyone."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -13,14 +12,16 @@ from paynexus.errors import NotFound
 from paynexus.fraud import service as fraud
 from paynexus.fraud.rules import Verdict
 from paynexus.fraud.service import Subject
-from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result
+from paynexus.gateways import routing
+from paynexus.gateways.port import Fleet, Instruction, Operation, Outcome, Result
 from paynexus.ids import AttemptId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import endings, ladder, late, pursuit
+from paynexus.payments import endings, ladder, late, places, pursuit
 from paynexus.payments.changes import Change
 from paynexus.payments.deciding import decide
 from paynexus.payments.endings import Ended
 from paynexus.payments.model import CHARGEABLE, Challenge, Payment, RefundStatus
+from paynexus.payments.places import Place, Sites
 from paynexus.payments.pursuit import Call
 from paynexus.payments.store import attempts, commits, payments
 from paynexus.payments.store.attempts import Attempt
@@ -28,6 +29,15 @@ from paynexus.payments.store.late import LateApproval
 from paynexus.payments.store.standings import Standing
 
 NO_GATEWAY = "gateway_not_configured"
+NOWHERE = Result(
+    Outcome.NOT_SENT,
+    code=NO_GATEWAY,
+    message="No gateway is configured for this payment, or its merchant's routing allows none.",
+)
+PERHAPS_ELSEWHERE = frozenset({Outcome.DECLINED, Outcome.NOT_SENT})
+"""With these a charge may be one for the next gateway: their codes decide."""
+NEXT_GATEWAY_SHARE = 1 / 8
+"""Of a step's time: with less of it left a charge ends as it stands."""
 
 
 class Next(StrEnum):
@@ -75,27 +85,29 @@ def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Next:
 
 def call_gateway(
     db: Database,
-    gateways: Mapping[str, Gateway],
+    fleet: Fleet,
     step: Step,
     *,
     clock: Clock,
     deadline_seconds: float,
 ) -> Outcome:
-    """What is known of the operation at the gateway, recorded before and after the call.
+    """What is known of the operation at the gateway, recorded before and after each call.
 
     The first call sends; every later one inquires first, and sends again only under the same
-    reference, which the gateway takes once, or calls the charge off (ladder.py). No transaction
-    is open while the gateway works.
+    reference, which the gateway takes once, or calls the charge off (ladder.py). A charge that
+    was certainly not taken is made at the next gateway, as long as there is time. No transaction
+    is open while a gateway works.
     """
-    prepared = decide(
-        db,
-        step.payment_id,
-        step.operation_id,
-        lambda connection, standing: _prepare(connection, standing, gateways, step, now=clock()),
-    )
-    if isinstance(prepared, Outcome):
-        return prepared
-    return pursuit.carry_out(db, prepared, clock=clock, deadline_seconds=deadline_seconds)
+    until, left = clock() + dt.timedelta(seconds=deadline_seconds), deadline_seconds
+    while True:
+        prepared = _prepared(db, fleet, step, clock)
+        if isinstance(prepared, Outcome):
+            return prepared
+        outcome = pursuit.carry_out(db, prepared, clock=clock, deadline_seconds=left)
+        left = (until - clock()).total_seconds()
+        is_over = not prepared.may_go_elsewhere or outcome not in PERHAPS_ELSEWHERE
+        if is_over or left < deadline_seconds * NEXT_GATEWAY_SHARE:
+            return outcome
 
 
 def finish(db: Database, step: Step, *, blocked: bool, now: dt.datetime) -> str:
@@ -174,6 +186,17 @@ def _subject(payment: Payment) -> Subject:
     )
 
 
+def _prepared(db: Database, fleet: Fleet, step: Step, clock: Clock) -> Call | Outcome:
+    # Before the database is asked: nothing else is waited for while a payment is held.
+    health = fleet.health() if step.operation is Operation.CHARGE else {}
+
+    def act(connection: Connection, standing: Standing) -> Call | Outcome:
+        sites = Sites(fleet.of(standing.payment.mode), health)
+        return _prepare(connection, standing, sites, step, now=clock())
+
+    return decide(db, step.payment_id, step.operation_id, act)
+
+
 def _challenge(db: Database, payment_id: PaymentId, now: dt.datetime) -> None:
     def act(connection: Connection, standing: Standing) -> None:
         change = endings.challenged(standing.payment)
@@ -184,58 +207,87 @@ def _challenge(db: Database, payment_id: PaymentId, now: dt.datetime) -> None:
 
 
 def _prepare(
-    connection: Connection,
-    standing: Standing,
-    gateways: Mapping[str, Gateway],
-    step: Step,
-    *,
-    now: dt.datetime,
+    connection: Connection, standing: Standing, sites: Sites, step: Step, *, now: dt.datetime
 ) -> Call | Outcome:
-    payment, attempt = standing.payment, standing.attempt
-    gateway = gateways.get(payment.mode)
+    attempt = standing.attempt
     if step.operation is not Operation.CHARGE:
         found = late.returning(connection, standing, step.operation_id)
         if found is not None:
-            return late.prepare(connection, standing, found, gateway, now=now)
-    if attempt is not None and attempt.outcome not in (None, Outcome.UNKNOWN):
-        return Outcome(attempt.outcome)
-    if attempt is not None:
-        return _prepare_again(connection, standing, attempt, gateway, step, now=now)
+            return late.prepare(connection, standing, found, sites.gateways, now=now)
+    known = attempt.certain if attempt else None
+    if attempt is not None and known is None:
+        return _prepare_again(connection, standing, attempt, sites, step, now=now)
+    if attempt is not None and known and not _may_fail_over(standing, attempt, known, now):
+        return known
     if not _may_begin(standing, step):
-        return Outcome.NOT_SENT
-    instruction = _instruction(standing, step)
+        return known or Outcome.NOT_SENT
+    place = places.next_place(standing, sites, step.operation)
+    if place is None and known is not None:
+        return known
+    return _begin(connection, standing, place, step, now=now)
+
+
+def _begin(
+    connection: Connection, standing: Standing, place: Place | None, step: Step, *, now: dt.datetime
+) -> Call | Outcome:
+    payment, number = standing.payment, len(standing.tried) + 1
     attempt_id = AttemptId(ids.new_id())
+    instruction = _instruction(standing, step, attempt_id if number > 1 else step.operation_id)
     attempts.insert(
         connection,
         attempt_id,
         payment,
         step.operation_id,
         instruction,
-        gateway=gateway.name if gateway else "none",
-        result=None if gateway else _no_gateway(payment.mode),
+        gateway=place.gateway.name if place else "none",
+        result=None if place else NOWHERE,
         now=now,
+        number=number,
+        routing=place.why if place else None,
     )
-    if gateway is None:
+    if place is None:
         return Outcome.NOT_SENT
-    return Call(attempt_id, gateway, instruction, began=now)
+    may_go_elsewhere = place.may_go_elsewhere
+    return Call(
+        attempt_id, place.gateway, instruction, began=now, may_go_elsewhere=may_go_elsewhere
+    )
 
 
 def _prepare_again(
     connection: Connection,
     standing: Standing,
     attempt: Attempt,
-    gateway: Gateway | None,
+    sites: Sites,
     step: Step,
     *,
     now: dt.datetime,
 ) -> Call | Outcome:
+    gateway = sites.gateways.get(attempt.gateway)
     if gateway is None:
         next_at = ladder.next_at(attempt.began, now)
         result = Result(Outcome.UNKNOWN, code=NO_GATEWAY)
         return attempts.finish(connection, attempt.id, result, next_at=next_at, now=now)
-    instruction, may_send = _instruction(standing, step), _may_begin(standing, step)
     known = attempts.call_again(connection, attempt.id)
-    return known or pursuit.again(attempt, gateway, instruction, may_send=may_send)
+    if known is not None:
+        return known
+    may_send = _may_begin(standing, step)
+    return pursuit.again(
+        attempt,
+        gateway,
+        replace(_instruction(standing, step, step.operation_id), reference=attempt.reference),
+        may_send=may_send,
+        may_go_elsewhere=may_send
+        and places.next_place(standing, sites, step.operation) is not None,
+    )
+
+
+def _may_fail_over(standing: Standing, attempt: Attempt, known: Outcome, now: dt.datetime) -> bool:
+    return (
+        attempt.operation is Operation.CHARGE
+        and standing.payment.status in CHARGEABLE
+        and now - attempt.began < ladder.ELSEWHERE_BEFORE
+        and routing.may_fail_over(known, attempt.code)
+    )
 
 
 def _may_begin(standing: Standing, step: Step) -> bool:
@@ -248,18 +300,17 @@ def _may_begin(standing: Standing, step: Step) -> bool:
     return opened is not None and opened.id == step.operation_id
 
 
-def _instruction(standing: Standing, step: Step) -> Instruction:
-    payment, is_charge = standing.payment, step.operation is Operation.CHARGE
+def _instruction(standing: Standing, step: Step, reference_id: UUID) -> Instruction:
+    payment, charge = standing.payment, standing.charge
+    is_charge = step.operation is Operation.CHARGE
     return Instruction(
         operation=step.operation,
-        reference=pursuit.reference_of(step.operation, step.operation_id),
+        reference=pursuit.reference_of(step.operation, reference_id),
         money=_money(standing, step),
         payment_method=payment.payment_method if is_charge else None,
         capture=payment.capture == "automatic",
-        original_reference=None
-        if is_charge
-        else pursuit.reference_of(Operation.CHARGE, payment.id),
-        original_gateway_reference=standing.charge_gateway_reference,
+        original_reference=charge.reference if charge else None,
+        original_gateway_reference=charge.gateway_reference if charge else None,
         description=payment.description,
     )
 
@@ -272,11 +323,3 @@ def _money(standing: Standing, step: Step) -> Money:
     if step.operation is Operation.CAPTURE and opened and opened.amount:
         return Money(opened.amount, payment.money.currency)
     return payment.money
-
-
-def _no_gateway(mode: str) -> Result:
-    return Result(
-        Outcome.NOT_SENT,
-        code=NO_GATEWAY,
-        message=f"No gateway is configured for {mode} payments.",
-    )

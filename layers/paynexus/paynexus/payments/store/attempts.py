@@ -1,7 +1,7 @@
 """Attempts in SQL: what was asked of a gateway, under which reference, to what end."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,16 +15,28 @@ from paynexus.ids import AttemptId, PaymentId
 from paynexus.payments.model import Payment
 
 # The payment's lock and version: what is decided meanwhile must not be charged all the same.
+SQL_HOLD = """
+SELECT id FROM transactions WHERE id = %(payment_id)s AND version = %(version)s FOR UPDATE
+"""
+# What followed from the attempt before is not to be written any more: it would end the payment.
+SQL_HOLD_ANEW = """
+UPDATE transactions SET version = version + 1
+WHERE id = %(payment_id)s AND version = %(version)s RETURNING id
+"""
 SQL_INSERT = """
+WITH held AS ({hold})
 INSERT INTO attempts (
     id, payment_id, operation, operation_id, number, gateway, reference, amount, currency,
-    created_at, outcome, code, message, finished_at
+    created_at, outcome, code, message, finished_at, routing
 )
 SELECT %(id)s, id, %(operation)s, %(operation_id)s, %(number)s, %(gateway)s, %(reference)s,
-    %(amount)s, %(currency)s, %(now)s, %(outcome)s, %(code)s, %(message)s, %(finished_at)s
-FROM transactions WHERE id = %(payment_id)s AND version = %(version)s FOR UPDATE
+    %(amount)s, %(currency)s, %(now)s, %(outcome)s, %(code)s, %(message)s, %(finished_at)s,
+    %(routing)s
+FROM held
 ON CONFLICT (operation_id, number) DO NOTHING
 """
+SQL_FIRST = SQL_INSERT.format(hold=SQL_HOLD)
+SQL_NEXT = SQL_INSERT.format(hold=SQL_HOLD_ANEW)
 SQL_CALL_AGAIN = """
 UPDATE attempts SET calls = calls + 1
 WHERE id = %s AND (outcome IS NULL OR outcome = 'UNKNOWN')
@@ -78,6 +90,12 @@ ON CONFLICT (operation_id, number) DO UPDATE SET
 RETURNING id, reference, outcome, code
 """
 SQL_CANCEL_REFUSED = "UPDATE attempts SET called_off_at = NULL WHERE id = %s"
+SQL_DECIDED_CHARGES = """
+SELECT gateway, currency, count(*) FILTER (WHERE outcome = 'APPROVED'), count(*)
+FROM attempts
+WHERE created_at >= %s AND operation = 'charge' AND outcome IN ('APPROVED', 'DECLINED')
+GROUP BY gateway, currency
+"""
 SQL_STANDING_OF = "SELECT outcome, code, message FROM attempts WHERE id = %s"
 
 
@@ -92,7 +110,16 @@ class Attempt:
     operation: Operation
     number: int
     began: dt.datetime
+    gateway: str
+    reference: str
     is_called_off: bool = False
+
+    @property
+    def certain(self) -> Outcome | None:
+        """The outcome once it is certain; None before."""
+        if self.outcome is None or self.outcome == Outcome.UNKNOWN:
+            return None
+        return Outcome(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +155,7 @@ def insert(
     result: Result | None,
     now: dt.datetime,
     number: int = 1,
+    routing: Mapping[str, object] | None = None,
 ) -> None:
     """The call is on record before it is made; with a `result`, it never will be.
 
@@ -150,8 +178,10 @@ def insert(
         "code": result and result.code,
         "message": result and result.message,
         "finished_at": result and now,
+        "routing": Jsonb(routing) if routing else None,
     }
-    if connection.execute(SQL_INSERT, values).rowcount != 1:
+    query = SQL_FIRST if number == 1 else SQL_NEXT
+    if connection.execute(query.encode(), values).rowcount != 1:
         raise ChangedMeanwhile("Another run of the same step was quicker.")
 
 
@@ -213,6 +243,13 @@ def by_reference(tx: Connection, reference: str) -> Turn | None:
     """The attempt under our reference, held until the transaction ends."""
     row = tx.execute(SQL_BY_REFERENCE, (reference,)).fetchone()
     return _turn(row) if row else None
+
+
+def decided_charges(
+    connection: Connection, *, since: dt.datetime
+) -> list[tuple[str, str, int, int]]:
+    """By gateway and currency: how many charges were approved, of how many that were decided."""
+    return connection.execute(SQL_DECIDED_CHARGES, (since,)).fetchall()
 
 
 def call_off(

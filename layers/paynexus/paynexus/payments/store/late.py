@@ -17,8 +17,11 @@ FROM attempts WHERE id = %(attempt_id)s
 ON CONFLICT (attempt_id) DO NOTHING
 """
 SQL_FIND = """
-SELECT id, attempt_id, reference, amount, currency, transfer_id, returned_at IS NOT NULL
-FROM late_approvals WHERE id = %s
+SELECT l.id, l.attempt_id, l.reference, l.amount, l.currency, l.transfer_id,
+    l.returned_at IS NOT NULL, a.gateway
+FROM late_approvals AS l
+INNER JOIN attempts AS a ON a.id = l.attempt_id
+WHERE l.id = %s
 """
 SQL_RETURNED = """
 UPDATE late_approvals SET returned_at = %s, reversal_id = %s
@@ -60,6 +63,8 @@ class LateApproval:
     money: Money
     transfer_id: TransferId
     is_returned: bool
+    gateway: str
+    """Where it was taken."""
 
 
 def insert(
@@ -76,7 +81,7 @@ def find(connection: Connection, operation_id: UUID) -> LateApproval | None:
     if row is None:
         return None
     money = Money(row[3], row[4])
-    return LateApproval(row[0], row[1], row[2], money, TransferId(row[5]), row[6])
+    return LateApproval(row[0], row[1], row[2], money, TransferId(row[5]), row[6], row[7])
 
 
 def returned(tx: Connection, late_id: UUID, reversal_id: TransferId, *, now: dt.datetime) -> bool:

@@ -1,5 +1,6 @@
 """Where an operation stands: all that a step decides by, in one query."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,26 +17,44 @@ from paynexus.payments.store.attempts import Attempt
 SQL_STANDING = """
 SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country,
     a.id AS attempt_id, a.outcome, a.code, a.message, a.operation, a.number,
-    a.created_at AS attempt_created_at, a.called_off_at,
-    CASE WHEN t.id <> %(operation_id)s THEN (
-        SELECT gateway_reference FROM attempts
-        WHERE operation_id = t.id AND gateway_reference IS NOT NULL
-        ORDER BY number DESC LIMIT 1
-    ) END AS charge_gateway_reference,
+    a.created_at AS attempt_created_at, a.called_off_at, a.gateway AS attempt_gateway,
+    a.reference AS attempt_reference,
+    CASE WHEN a.number > 1 THEN (
+        SELECT array_agg(gateway ORDER BY number) FROM attempts
+        WHERE operation_id = %(operation_id)s
+    ) END AS tried,
+    m.configuration -> 'routing' AS routing,
+    o.gateway AS charge_gateway, o.reference AS charge_reference,
+    o.gateway_reference AS charge_gateway_reference,
     r.id AS refund_id, r.amount AS refund_amount, r.status AS refund_status,
     r.reason AS refund_reason, r.transfer_id AS refund_transfer_id,
     r.failure_code AS refund_failure_code, r.failure_message AS refund_failure_message,
     r.created_at AS refund_created_at
 FROM transactions AS t
 LEFT JOIN payment_customers AS c ON c.payment_id = t.id
+LEFT JOIN merchants AS m ON m.id = t.merchant_id
 LEFT JOIN LATERAL (
-    SELECT id, outcome, code, message, operation, number, created_at, called_off_at
-    FROM attempts
+    SELECT * FROM attempts
     WHERE operation_id = %(operation_id)s ORDER BY number DESC LIMIT 1
 ) AS a ON TRUE
+-- The charge that all other operations speak of; none of them begins without one.
+LEFT JOIN LATERAL (
+    SELECT gateway, reference, gateway_reference FROM attempts
+    WHERE operation_id = t.id AND t.id <> %(operation_id)s
+    ORDER BY number DESC LIMIT 1
+) AS o ON TRUE
 LEFT JOIN refunds AS r ON r.id = %(operation_id)s
 WHERE t.id = %(payment_id)s
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Where the payment's money was taken, under which names of ours and of the gateway's."""
+
+    gateway: str
+    reference: str
+    gateway_reference: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +64,12 @@ class Standing:
     payment: Payment
     attempt: Attempt | None
     refund: Refund | None
-    charge_gateway_reference: str | None = None
-    """What the gateway calls the charge that this operation speaks of, if that is known."""
+    charge: Charge | None = None
+    """What this operation speaks of; none where it is the charge itself."""
+    tried: tuple[str, ...] = ()
+    """The gateways that the operation's attempts were made at, in their order."""
+    routing: Mapping[str, Any] | None = None
+    """What the merchant wants of the choice of a gateway."""
 
 
 def of_operation(
@@ -58,9 +81,22 @@ def of_operation(
         row = cursor.execute(SQL_STANDING, values).fetchone()
     if row is None:
         return None
+    attempt = _attempt(row)
     return Standing(
-        payments.from_row(row), _attempt(row), _refund(row), row["charge_gateway_reference"]
+        payments.from_row(row),
+        attempt,
+        _refund(row),
+        _charge(row),
+        tried=tuple(row["tried"] or ([attempt.gateway] if attempt else [])),
+        routing=row["routing"],
     )
+
+
+def _charge(row: dict[str, Any]) -> Charge | None:
+    gateway = row["charge_gateway"]
+    if gateway is None:
+        return None
+    return Charge(gateway, row["charge_reference"], row["charge_gateway_reference"])
 
 
 def _attempt(row: dict[str, Any]) -> Attempt | None:
@@ -75,6 +111,8 @@ def _attempt(row: dict[str, Any]) -> Attempt | None:
         number=row["number"],
         began=row["attempt_created_at"],
         is_called_off=row["called_off_at"] is not None,
+        gateway=row["attempt_gateway"],
+        reference=row["attempt_reference"],
     )
 
 

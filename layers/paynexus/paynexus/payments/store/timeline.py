@@ -57,7 +57,7 @@ WITH keys AS (
     SELECT created_at, 4, id::TEXT, 'attempt', jsonb_build_object(
         'operation', operation, 'number', number, 'calls', calls, 'gateway', gateway,
         'reference', reference, 'amount', amount, 'currency', currency, 'outcome', outcome,
-        'code', code, 'message', message, 'finished_at', finished_at)
+        'code', code, 'message', message, 'routing', routing, 'finished_at', finished_at)
     FROM attempts WHERE payment_id = %(payment_id)s
     UNION ALL
     SELECT finished_at, 5, object_id::TEXT, 'answer', jsonb_build_object(

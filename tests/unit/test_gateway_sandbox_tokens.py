@@ -33,3 +33,14 @@ def test_a_token_may_speak_of_a_later_operation(operation: str) -> None:
 def test_anything_else_is_no_token(token: str) -> None:
     """It is declined, not approved by accident."""
     assert behaviour_of(token, "charge") is UNKNOWN_TOKEN
+
+
+def test_a_token_may_speak_of_one_acquirer() -> None:
+    """The other one approves."""
+    token = "tok_timeout_after_at_sandbox_1"
+
+    assert behaviour_of(token, "charge").fault is Fault.TIMEOUT_AFTER
+    assert behaviour_of(token, "charge", acquirer="sandbox_two") is APPROVAL
+    other = "tok_decline_at_sandbox_two"
+    assert behaviour_of(other, "charge") is APPROVAL
+    assert behaviour_of(other, "charge", acquirer="sandbox_two") is BEHAVIOURS["decline"]

@@ -97,6 +97,29 @@ class Day:
             f"{self.expect('COMPLETED', paid)['id']}; again: qr_spent"
         )
 
+    def failed_over(self) -> str:
+        """What one gateway did not take the next one does, and a silent one is called off first."""
+        told = []
+        for token in ("tok_decline_issuer_unavailable_at_sandbox", "tok_error_after_at_sandbox"):
+            paid = self.expect("COMPLETED", self.pay(700, token))
+            told.append(" → ".join(self.attempts(paid)))
+        return "\n".join(told)
+
+    def at_stripe(self) -> str:
+        """A token of Stripe's goes to a Stripe, by configuration alone."""
+        body = {"amount": 1500, "currency": "EUR", "payment_method": "pm_card_visa"}
+        paid = self.expect("COMPLETED", self.merchant.act("/payments", body))
+        return " → ".join(self.attempts(paid))
+
+    def attempts(self, payment: dict[str, Any]) -> list[str]:
+        """Where the payment's charge was made, and to what end."""
+        items = self.merchant.get(f"/payments/{payment['id']}/timeline?limit=100").json["data"]
+        made = [one for one in items if one["kind"] == "attempt"]
+        return [
+            f"{one['operation']} at {one['gateway']}: {one['code'] or one['outcome']}"
+            for one in made
+        ]
+
     def refunded(self) -> str:
         """Part of the first payment goes back."""
         path = f"/payments/{self.paid['id']}/refunds"
@@ -175,6 +198,8 @@ STEPS: tuple[tuple[str, Callable[[Day], str]], ...] = (
     ("Payment declined", Day.declined),
     ("Payment challenged, confirmed", Day.challenged),
     ("Payment blocked", Day.blocked),
+    ("Failover", Day.failed_over),
+    ("Stripe", Day.at_stripe),
     ("QR code", Day.qr),
     ("Refund", Day.refunded),
     ("Balances", Day.balances),

@@ -106,9 +106,10 @@ def _acquirer(layout: Layout, name: str, gateway: str, folder: str, api_key: str
     port = layout.port(name)
     # In one word: a key may begin with a dash.
     key = f"--api-key={api_key}"
-    told = f"{layout.api_url}/gateways/{gateway}/callbacks"
+    told_to = f"{layout.api_url}/gateways/{gateway}/callbacks"
     state = str(layout.state / folder)
-    options = ("--port", str(port), "--state", state, "--callback-url", told, key)
+    told = ("--callback-url", told_to)
+    options = ("--port", str(port), "--state", state, "--name", gateway, *told, key)
     return replace(_tool(layout, "sandbox_acquirer", *options, port=port), name=name)
 
 

@@ -12,6 +12,7 @@ from tools.sandbox_acquirer.callbacks import CallbackSender
 from tools.sandbox_acquirer.server import Server
 from tools.sandbox_acquirer.service import Acquirer
 from tools.sandbox_acquirer.store import StateInUseError, Store
+from tools.sandbox_acquirer.tokens import FIRST
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +50,7 @@ def _server(options: argparse.Namespace, store: Store, stopping: threading.Event
         store,
         sleep=stopping.wait,
         clock=_clock,
+        name=options.name,
     )
     return Server(
         (options.host, options.port),
@@ -68,6 +70,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--state", type=Path, required=True, help="folder of the books")
+    parser.add_argument("--name", default=FIRST, help="which one this is, for tokens with _at_")
     parser.add_argument("--api-key", required=True, help="what clients send as bearer token")
     parser.add_argument("--callback-url", default="", help="where callbacks go; none by default")
     parser.add_argument(

@@ -22,6 +22,7 @@ from tools.sandbox_acquirer.store import Entry, Store
 from tools.sandbox_acquirer.tokens import (
     APPROVAL,
     BEFORE_EFFECT,
+    FIRST,
     SLOW_SECONDS,
     Behaviour,
     Fault,
@@ -60,11 +61,13 @@ class Acquirer:
         *,
         sleep: Callable[[float], object],
         clock: Callable[[], datetime],
+        name: str = FIRST,
     ) -> None:
         """Serve the books in `store`; `sleep` is how slow operations pass their time."""
         self._store = store
         self._sleep = sleep
         self._clock = clock
+        self._name = name
         self._progress = threading.Condition()
 
     def send(self, request: Request) -> Exchange:
@@ -152,7 +155,11 @@ class Acquirer:
         if request.operation is not Operation.CHARGE:
             charge = self._store.charge(request.charge_reference)
             token = None if charge is None else charge.payment_method
-        return APPROVAL if token is None else behaviour_of(token, request.operation.value)
+        return (
+            APPROVAL
+            if token is None
+            else behaviour_of(token, request.operation.value, acquirer=self._name)
+        )
 
     def _reserve(self, request: Request) -> None:
         answer = _answer(request, status="processing", code=None, at=self._now())

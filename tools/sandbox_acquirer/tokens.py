@@ -27,6 +27,8 @@ BEFORE_EFFECT = frozenset(
 """Faults after which the acquirer has never heard of the reference."""
 
 SLOW_SECONDS = 2.0
+FIRST = "sandbox"
+"""The name of the acquirer, unless it is a second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ DECLINES: Mapping[str, str] = {
     "decline_invalid_cvc": "invalid_cvc",
     "decline_limit_exceeded": "limit_exceeded",
     "decline_restricted": "restricted_card",
+    "decline_issuer_unavailable": "issuer_unavailable",
     "decline": "generic_decline",
 }
 
@@ -90,17 +93,22 @@ def _behaviours() -> dict[str, Behaviour]:
 BEHAVIOURS: Mapping[str, Behaviour] = _behaviours()
 LATER_OPERATIONS = ("capture", "cancel", "refund")
 _TOKEN = re.compile(rf"tok_(?:({'|'.join(LATER_OPERATIONS)})_)?(.+)")
+_PLACE = re.compile(r"_at_(sandbox(?:_two)?)(?=_|$)")
 _LONGEST_FIRST = sorted(BEHAVIOURS, key=len, reverse=True)
 
 
-def behaviour_of(token: str, operation: str) -> Behaviour:
+def behaviour_of(token: str, operation: str, *, acquirer: str = FIRST) -> Behaviour:
     """
-    What `token` makes `operation` do.
+    What `token` makes `operation` do at the acquirer of this name.
 
     A token speaks of the charge unless it names another operation: `tok_refund_timeout_after`
     approves the charge and lets the refund time out. Whatever follows a known name is a free
-    suffix, so that a test can have as many different cards as it likes.
+    suffix, so that a test can have as many different cards as it likes. With `_at_sandbox` in it
+    the token does so at that acquirer, and is approved by the other.
     """
+    place = _PLACE.search(token)
+    if place is not None and place[1] != acquirer:
+        return APPROVAL
     match = _TOKEN.fullmatch(token)
     if match is None:
         return UNKNOWN_TOKEN

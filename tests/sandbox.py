@@ -19,6 +19,7 @@ class Sandbox:
 
     state: Path
     port: int = 0
+    name: str = "sandbox"
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -26,7 +27,7 @@ class Sandbox:
         self.stopping.clear()
         self.store = Store(self.state)
         clock = lambda: dt.datetime.now(dt.UTC)  # noqa: E731, TID251 - the test's edge
-        acquirer = Acquirer(self.store, sleep=self.stopping.wait, clock=clock)
+        acquirer = Acquirer(self.store, sleep=self.stopping.wait, clock=clock, name=self.name)
         self.server = Server(
             ("127.0.0.1", self.port),
             acquirer,
@@ -49,7 +50,8 @@ class Sandbox:
     @property
     def gateway(self) -> SandboxGateway:
         """The adapter for it."""
-        return SandboxGateway(f"http://127.0.0.1:{self.port}", api_key=KEY)
+        url = f"http://127.0.0.1:{self.port}"
+        return SandboxGateway(url, api_key=KEY, name=self.name)
 
     def charges(self) -> list[str]:
         """References of all charges it ever made."""

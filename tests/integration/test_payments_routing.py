@@ -13,13 +13,12 @@ from paynexus.db import Database
 from paynexus.gateways import breaker
 from paynexus.gateways.circuit import Health, State
 from paynexus.gateways.port import Gateway, Instruction, Operation, Outcome, Result, Sent
-from paynexus.gateways.sandbox import SandboxGateway
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.merchants import service as merchants
 from paynexus.payments import authority, operations, rates, sweeper, timeline
 from paynexus.payments.authority import Settled
 from tests.flow import Flow
-from tests.sandbox import KEY, Sandbox
+from tests.sandbox import Sandbox
 
 
 @dataclass
@@ -97,12 +96,11 @@ class Market:
 def _market(
     database: Database, cache: Cache, merchant: MerchantId, now: dt.datetime, tmp_path: Path
 ) -> Iterator[Market]:
-    books = {name: Sandbox(tmp_path / name) for name in ("sandbox", "sandbox_two")}
+    books = {name: Sandbox(tmp_path / name, name=name) for name in ("sandbox", "sandbox_two")}
     lines = []
     for name, sandbox in books.items():
         sandbox.start()
-        url = f"http://127.0.0.1:{sandbox.port}"
-        lines.append(Line(SandboxGateway(url, api_key=KEY, name=name), name))
+        lines.append(Line(sandbox.gateway, name))
     flow = Flow(database, cache, {"test": lines}, merchant, now)
     one, two = lines
     yield Market(flow, one, two, books)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from paynexus.clock import Clock, system_clock
 from paynexus.config import Settings
 from paynexus.db import Database
-from paynexus.errors import ConfigurationError
+from paynexus.errors import ConfigurationError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +199,10 @@ def callback_key(gateway: str) -> str:
     """What the gateway signs its callbacks with; NotFound for one that sends none."""
     from paynexus.payments.callbacks import dialect_of
 
-    return keys()[dialect_of(gateway).key_name]
+    key = keys().get(dialect_of(gateway).key_name, "")
+    if not key:
+        raise NotFound("There is no such gateway.")
+    return key
 
 
 @once

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from paynexus.gateways import sandbox_callbacks
 from paynexus.gateways.port import Word
+from paynexus.gateways.stripe import callbacks as stripe_callbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,16 @@ def _sandbox(key_name: str) -> Dialect:
     )
 
 
+def _stripe(key_name: str) -> Dialect:
+    return Dialect(key_name, stripe_callbacks.verify, stripe_callbacks.id_of, stripe_callbacks.read)
+
+
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {"sandbox": _sandbox("sandbox_acquirer_key"), "sandbox_two": _sandbox("sandbox_two_key")}
+    {
+        "sandbox": _sandbox("sandbox_acquirer_key"),
+        "sandbox_two": _sandbox("sandbox_two_key"),
+        "stripe": _stripe("stripe_live_callback_secret"),
+        "stripe_test": _stripe("stripe_test_callback_secret"),
+    }
 )
 """By the name of the gateway, as attempts and paths have it."""

@@ -25,6 +25,18 @@ def amount_of(money: Money) -> int | None:
     return None if rest else whole
 
 
+def minor_of(amount: int, currency: str) -> int | None:
+    """The minor units of Stripe's amount; None where that is no whole number of them."""
+    exponent = EXPONENTS.get(currency)
+    if exponent is None:
+        return None
+    shift = STRIPE_EXPONENTS.get(currency, exponent) - exponent
+    if shift < 0:
+        return int(amount * 10**-shift)
+    whole, rest = divmod(amount, 10**shift)
+    return None if rest else whole
+
+
 def currency_of(money: Money) -> str:
     """The currency as Stripe writes it."""
     return money.currency.lower()

@@ -1,62 +1,96 @@
-"""Stripe's callbacks: whose they are, and what they say of which operation. Pure."""
+"""Stripe's callbacks: whose they are, and what they say of which operation. Pure.
+
+Events come late, twice and out of order: what they say is a reason to inquire.
+"""
 
 import datetime as dt
 import hmac
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
 
-from paynexus.errors import InvalidRequest, Unauthenticated
-from paynexus.gateways.port import Result
+from paynexus import jsontext
+from paynexus.errors import PayNexusError, SignatureRefused
+from paynexus.gateways.port import Operation, Outcome, Word
 from paynexus.gateways.stripe import answers
+from paynexus.gateways.stripe.amounts import minor_of
 
+SIGNATURE_HEADER = "stripe-signature"
 TOLERANCE = dt.timedelta(minutes=5)
 """How old, or how far ahead, a signature may be: an old one may be replayed."""
+OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+    {
+        "chg": Operation.CHARGE,
+        "cap": Operation.CAPTURE,
+        "can": Operation.CANCEL,
+        "off": Operation.CANCEL,
+        "ref": Operation.REFUND,
+    }
+)
+"""What our references speak of, by how they begin."""
 
 _UNIX_TIME = re.compile(r"[0-9]{1,12}")
-_READERS = {"payment_intent": answers.charged, "refund": answers.refunded}
 
 
-def read_callback(
-    body: bytes, signature: str, *, secrets: Sequence[str], now: dt.datetime
-) -> tuple[str, Result] | None:
-    """The reference that an event speaks of, and what it says; None where it is of none of ours.
+def verify(headers: Mapping[str, str], body: str, *, key: str, now: dt.datetime) -> None:
+    """Raise SignatureRefused for what Stripe did not sign within five minutes of now.
 
-    Events come late, twice and out of order: what they say is a reason to inquire, and UNKNOWN
-    where they don't say enough. Raises Unauthenticated unless one of `secrets` signed it within
-    TOLERANCE of `now`, InvalidRequest for what Stripe wouldn't sign.
+    `key` holds the endpoint's secrets, several by commas while one is rolled.
     """
-    _verify(body, signature, secrets, now)
-    thing = _object_of(body)
-    reader = _READERS.get(str(thing.get("object")))
-    reference = answers.reference_of(thing)
-    if reader is None or reference is None:
-        return None
-    return reference, reader(thing)
-
-
-def _verify(body: bytes, signature: str, secrets: Sequence[str], now: dt.datetime) -> None:
-    pairs = [part.strip().partition("=") for part in signature.split(",")]
+    pairs = [part.strip().partition("=") for part in headers.get(SIGNATURE_HEADER, "").split(",")]
     times = [value for name, _, value in pairs if name == "t"]
     given = [value for name, _, value in pairs if name == "v1"]
     if len(times) != 1 or not _UNIX_TIME.fullmatch(times[0]):
-        raise Unauthenticated("The callback carries no signature that can be read.")
-    signed = times[0].encode() + b"." + body
+        raise SignatureRefused("Send Stripe-Signature: t=<seconds>,v1=<hexadecimal>.")
+    signed = f"{times[0]}.{body}".encode("utf-8", "surrogatepass")
+    secrets = [secret.strip() for secret in key.split(",") if secret.strip()]
     expected = [hmac.new(secret.encode(), signed, sha256).hexdigest() for secret in secrets]
     matches = [hmac.compare_digest(a.encode(), b.encode()) for a in expected for b in given]
     if not any(matches):
-        raise Unauthenticated("The callback's signature is not Stripe's.")
+        raise SignatureRefused("The signature is not Stripe's.")
     if abs(now.timestamp() - int(times[0])) > TOLERANCE.total_seconds():
-        raise Unauthenticated("The callback's signature is too old, or of a time to come.")
+        raise SignatureRefused("The signature is not of now.")
 
 
-def _object_of(body: bytes) -> Mapping[str, object]:
-    try:
-        event = json.loads(body)
-        thing = event["data"]["object"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InvalidRequest("The callback is no event of Stripe's.") from error
+def id_of(body: str) -> str | None:
+    """The event's id; None without one."""
+    found = _parsed(body).get("id")
+    return found if isinstance(found, str) and found.startswith("evt_") else None
+
+
+def read(body: str) -> Word | None:
+    """What Stripe says of one operation; None for what is none of ours, or can't be understood."""
+    data = _parsed(body).get("data")
+    thing = data.get("object") if isinstance(data, dict) else None
     if not isinstance(thing, dict):
-        raise InvalidRequest("The callback is no event of Stripe's.")
-    return thing
+        return None
+    reference, outcome, amount = _said(thing)
+    operation = OPERATIONS.get((reference or "").partition("_")[0])
+    currency = thing.get("currency")
+    if reference is None or operation is None or not isinstance(currency, str):
+        return None
+    currency = currency.upper()
+    minor = minor_of(amount, currency) if type(amount) is int else None
+    return None if minor is None else Word(operation, reference, outcome, minor, currency)
+
+
+def _said(thing: Mapping[str, Any]) -> tuple[str | None, Outcome, object]:
+    if thing.get("object") == "refund":
+        outcome = answers.refunded(thing).outcome
+        return answers.reference_of(thing), outcome, thing.get("amount")
+    if thing.get("object") != "payment_intent":
+        return None, Outcome.UNKNOWN, None
+    capture = answers.reference_of(thing, answers.CAPTURE_REFERENCE)
+    if capture is not None and thing.get("status") == "succeeded":
+        return capture, Outcome.APPROVED, thing.get("amount_received")
+    return answers.reference_of(thing), answers.charged(thing).outcome, thing.get("amount")
+
+
+def _parsed(body: str) -> Mapping[str, Any]:
+    try:
+        event = jsontext.parse(body)
+    except PayNexusError:
+        return {}
+    return event if isinstance(event, dict) else {}

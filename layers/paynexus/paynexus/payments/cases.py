@@ -47,6 +47,17 @@ def open_unknown(db: Database, *, now: dt.datetime) -> int:
     return len(waiting)
 
 
+def close(tx: Connection, case_id: UUID, resolution: str, *, who: str, now: dt.datetime) -> bool:
+    """The case is closed as `who` says; False when it was before, or is still an open question.
+
+    What became of a call is closed by certainty alone (`authority.settle_unknown`).
+    """
+    is_closed = cases.close(tx, case_id, resolution, who=who, now=now)
+    if is_closed:
+        count("CaseClosed")
+    return is_closed
+
+
 def watch(db: Database, *, now: dt.datetime) -> Watch:
     """How much is unknown and how many cases are open, as metrics too: alarms watch them."""
     with db.reading() as connection:

@@ -23,6 +23,14 @@ INSERT INTO cases (id, kind, payment_id, attempt_id, opened_at, due_at)
 VALUES (%(id)s, %(kind)s, %(payment_id)s, %(attempt_id)s, %(now)s, %(due_at)s)
 ON CONFLICT (attempt_id, kind) DO NOTHING
 """
+# A case about an unknown outcome is closed by certainty alone: by the trigger on attempts.
+SQL_CLOSE = """
+UPDATE cases AS c
+SET state = 'CLOSED', closed_at = %(now)s, resolution = %(resolution)s, who = %(who)s
+WHERE c.id = %(id)s AND c.state = 'OPEN' AND (c.kind <> 'unknown_outcome' OR NOT EXISTS (
+    SELECT FROM attempts AS a WHERE a.id = c.attempt_id AND a.next_at IS NOT NULL
+))
+"""
 SQL_WATCH = """
 SELECT
     (SELECT count(*) FROM attempts WHERE next_at IS NOT NULL),
@@ -64,6 +72,12 @@ def open_one(
         "now": now,
     }
     return tx.execute(SQL_OPEN, values).rowcount == 1
+
+
+def close(tx: Connection, case_id: UUID, resolution: str, *, who: str, now: dt.datetime) -> bool:
+    """The case is closed; False when it was before, or its outcome is still asked for."""
+    values = {"id": case_id, "resolution": resolution, "who": who, "now": now}
+    return tx.execute(SQL_CLOSE, values).rowcount == 1
 
 
 def watch(connection: Connection, *, now: dt.datetime) -> Watch:

@@ -19,12 +19,21 @@ def ask(flow: Flow, key: str, act: Callable[[], Answer]) -> Answer:
     if known is not None:
         return known
     answer = act()
-    is_first = idempotency.REPLAYED_HEADER not in answer.headers
-    if is_first and answer.status != UNDECIDED:
+    if not is_replay(answer) and is_final(answer):
         idempotency.remember(
             flow.cache, scope, fingerprint=fingerprint, answer=answer, now=flow.now
         )
     return answer
+
+
+def is_replay(answer: Answer) -> bool:
+    """Whether it was given before."""
+    return idempotency.REPLAYED_HEADER in answer.headers
+
+
+def is_final(answer: Answer) -> bool:
+    """Whether it never changes any more; a challenge's is known by its repetition alone."""
+    return answer.status != UNDECIDED or is_replay(answer)
 
 
 def hear(flow: Flow, body: str, *, is_acted_on: bool = True) -> None:

@@ -34,7 +34,7 @@ from paynexus.payments.expiry import EXPIRY_RETRY
 from paynexus.payments.model import AUTHORIZATION_LIFETIME
 from tests.faults.acquirer import Books, Line
 from tests.faults.agreement import require_agreement, require_at_rest, require_final
-from tests.faults.asking import UNDECIDED, ask, hear, watch
+from tests.faults.asking import ask, hear, is_final, watch
 from tests.faults.cuts import Killed
 from tests.faults.scheduling import TRACE_KEPT, Schedule, ScheduledDatabase, Weather
 from tests.flow import Flow
@@ -239,7 +239,7 @@ class World:
         except PayNexusError as error:
             self.schedule.note(f"is put off: {error.code}")
             return False
-        if answer.status == UNDECIDED:
+        if not is_final(answer):
             return False
         self._require_same(wish.key, answer)
         return True
@@ -274,10 +274,11 @@ class World:
     def _heal(self) -> None:
         """Nothing goes wrong any more; sweepers come by until long after the last rung."""
         self.schedule.weather, self.line.is_well = CALM, True
-        for minutes in (*range(1, 16), *range(30, 60 * HOURS_TO_HEAL, 60)):
+        ended = self.schedule.now
+        for minutes in (1, 2, 4, 8, 12, 15, *range(60, 60 * HOURS_TO_HEAL, 60)):
             if minutes > 60 and not self._is_open():
                 break
-            self.schedule.run(self.schedule.now + dt.timedelta(minutes=1 if minutes < 16 else 61))
+            self.schedule.run(ended + dt.timedelta(minutes=minutes))
             watch(self.main)
 
     def _is_open(self) -> bool:

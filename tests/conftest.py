@@ -24,6 +24,13 @@ from tools.local_stack import postgres, valkey
 ROOT = Path(__file__).parent.parent
 MIGRATIONS = ROOT / "infra/database/migrations"
 TEMPLATE = "paynexus_template"
+STORM_KEYS = 6
+"""Keys of a storm in `make check`; `--storm-keys 50` makes it ten thousand requests."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long a storm lasts."""
+    parser.addoption("--storm-keys", type=int, default=STORM_KEYS, help="200 requests for each")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

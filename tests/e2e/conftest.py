@@ -14,22 +14,25 @@ from tests.e2e.waiting import eventually
 
 # Read before a fixture hides the developer's environment from the product.
 GIVEN = os.environ.get("PAYNEXUS_E2E_STATE_DIR")  # noqa: TID251 - the tests' edge
-LAST = "test_crashes.py"
+LAST = ("test_storm.py", "test_crashes.py")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Crashes come last: whoever follows one pays for every cold start again.
+    """Storm and crashes come last: whoever follows one pays for every cold start again.
 
     Among several workers one alone has the stack, while the others run all other tests. First,
     because xdist reads the groups in this very hook.
     """
-    items.sort(
-        key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent
-    )
+    items.sort(key=_place)
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.xdist_group("stack"))
+
+
+def _place(item: pytest.Item) -> int:
+    is_ours = item.path.parent == Path(__file__).parent
+    return LAST.index(item.path.name) + 1 if is_ours and item.path.name in LAST else 0
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     finally:
         if not GIVEN:
             run_tool(state, "down")
+
+
+@pytest.fixture
+def storm_keys(request: pytest.FixtureRequest) -> int:
+    """How many keys a storm has."""
+    return int(request.config.getoption("--storm-keys"))
 
 
 @pytest.fixture(scope="module")

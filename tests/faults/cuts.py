@@ -1,4 +1,4 @@
-"""Where a payment's process can be cut: at each commit and each call of the gateway."""
+"""Where a payment's process can be cut: at each commit and each call of Redis or the gateway."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,9 @@ from typing import Any, Self, override
 
 from psycopg import Cursor
 from psycopg.abc import Query
+from redis import Redis
 
+from paynexus.cache import Cache
 from paynexus.db import Connection, Database
 from paynexus.fraud.store import SQL_GATHER
 from paynexus.gateways.port import Gateway, Instruction, Outcome, Result, Sent
@@ -72,6 +74,21 @@ class CutDatabase(Database):
             if self._before_commits:
                 self._knife.point()
         self._knife.point()
+
+
+class CutCache(Cache):
+    """The product's Redis, with a point before and after each call."""
+
+    def __init__(self, url: str, knife: Knife) -> None:
+        super().__init__(url)
+        self._knife = knife
+
+    @override
+    def _try(self, call: Callable[[Redis], object]) -> object:
+        self._knife.point()
+        result = super()._try(call)
+        self._knife.point()
+        return result
 
 
 def _cutting(knife: Knife) -> type[Cursor[Any]]:

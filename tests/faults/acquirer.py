@@ -117,7 +117,7 @@ class Line:
         assert deadline_seconds
         schedule, request = self.schedule, request_of(instruction)
         schedule.point(f"send {instruction.operation}")
-        fate = self._fate(("refused", "lost", "delayed", "unanswered", "doubled"))
+        fate = self._fate(("refused", "lost", "delayed", "delayed", "unanswered", "doubled"))
         schedule.note(f"{instruction.operation} is {fate}")
         if fate == "refused":
             return Result(Outcome.NOT_SENT, code="connect_refused")

@@ -10,11 +10,6 @@ from tests.flow import Flow
 SQL_PENDING_REFUNDS = (
     "SELECT count(*) FROM refunds WHERE payment_id = ANY(%s) AND status = 'PENDING'"
 )
-NEVER_SENT = {
-    "authentication_failed",
-    "challenge_expired",
-    "blocked_by_fraud_rules",
-}
 
 
 def require_at_rest(flow: Flow, books: Books, payments: list[PaymentId]) -> None:

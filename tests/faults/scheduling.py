@@ -32,10 +32,10 @@ class Weather:
     @classmethod
     def of(cls, dice: random.Random) -> "Weather":
         """Mostly some of everything, sometimes calm, sometimes a storm of one kind."""
-        return cls(*(dice.choice([0, low, high]) for low, high in LEVELS))
+        return cls(*(dice.choice([0, *levels]) for levels in LEVELS))
 
 
-LEVELS = ((0.03, 0.15), (0.01, 0.04), (0.2, 0.6), (0.3, 0.9))
+LEVELS = ((0.03, 0.15), (0.01, 0.04), (0.2, 0.6, 0.95), (0.3, 0.9))
 
 
 class Process:
@@ -113,6 +113,11 @@ class Schedule:
             event()
         if until is not None:
             self.now = max(self.now, until)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to happen any more."""
+        return not self._queue
 
     def note(self, what: str) -> None:
         """It goes on record."""

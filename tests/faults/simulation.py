@@ -55,6 +55,7 @@ GARBAGE = (
     b'["x", "[]"]',
     b"[[[]]]",
 )
+TROUBLED_MINUTES = (1, 2, 5, 15, 40)
 HOURS_TO_HEAL = 14
 """Beyond the last message that may be late: every rung of the ladder has come by then."""
 
@@ -131,7 +132,7 @@ class World:
     def play(self) -> None:
         """Everybody does what they do, everything heals, and all is as it must be."""
         self._set_up()
-        self.schedule.run()
+        self.schedule.run(self.began + dt.timedelta(minutes=self.dice.choice(TROUBLED_MINUTES)))
         self._heal()
         self._ask_again()
         require_at_rest(self.main, self.books, self.payments)
@@ -272,11 +273,11 @@ class World:
         return self.dice.choice([0, 0.1, 1, 10, 100, 1000])
 
     def _heal(self) -> None:
-        """Nothing goes wrong any more; sweepers come by until long after the last rung."""
+        """Nothing new goes wrong; sweepers come by until what was late has come, and longer."""
         self.schedule.weather, self.line.is_well = CALM, True
         ended = self.schedule.now
         for minutes in (1, 2, 4, 8, 12, 15, *range(60, 60 * HOURS_TO_HEAL, 60)):
-            if minutes > 60 and not self._is_open():
+            if minutes > 60 and self.schedule.is_over and not self._is_open():
                 break
             self.schedule.run(ended + dt.timedelta(minutes=minutes))
             watch(self.main)

@@ -31,7 +31,7 @@ DISPUTE_TRANSITIONS: Mapping[tuple[DisputeStatus, DisputeFact], DisputeStatus] =
         (DisputeStatus.OPEN, DisputeFact.LOST): DisputeStatus.LOST,
     }
 )
-"""The lifecycle of disputes."""
+"""The lifecycle of disputes. Postgres holds the same table in `dispute_may_become`."""
 
 FINAL_DISPUTE = frozenset({DisputeStatus.WON, DisputeStatus.LOST})
 

@@ -153,6 +153,22 @@ CREATE TABLE delivery_attempts (
     response text
 );
 
+CREATE TABLE disputes (
+    id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode payment_mode NOT NULL,
+    amount positive NOT NULL,
+    covered_amount total NOT NULL,
+    currency character(3) NOT NULL,
+    status text NOT NULL,
+    gateway text NOT NULL,
+    gateway_reference text NOT NULL,
+    reason text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE events (
     id uuid NOT NULL,
     source topic NOT NULL,
@@ -565,6 +581,14 @@ ALTER TABLE delivery_attempts ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY 
 
 ALTER TABLE delivery_attempts ADD CONSTRAINT finished_delivery_attempt_has_a_status_or_an_error CHECK (((finished_at IS NOT NULL) = ((status_code IS NOT NULL) OR (error IS NOT NULL))));
 
+ALTER TABLE disputes ADD CONSTRAINT dispute_covers_no_more_than_it_asks CHECK (((covered_amount)::bigint <= (amount)::bigint));
+
+ALTER TABLE disputes ADD CONSTRAINT dispute_is_on_record_once UNIQUE (gateway, gateway_reference);
+
+ALTER TABLE disputes ADD CONSTRAINT dispute_status_is_known CHECK ((status = ANY (ARRAY['OPEN'::text, 'WON'::text, 'LOST'::text])));
+
+ALTER TABLE disputes ADD CONSTRAINT disputes_pkey PRIMARY KEY (id);
+
 ALTER TABLE events ADD CONSTRAINT events_pkey PRIMARY KEY (id);
 
 ALTER TABLE events ADD CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequence);
@@ -764,6 +788,8 @@ CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_i
 
 CREATE INDEX deliveries_that_are_due ON public.deliveries USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 
+CREATE INDEX disputes_of_payment ON public.disputes USING btree (payment_id);
+
 CREATE INDEX entries_with_a_checkpoint ON ONLY public.ledger_entries USING btree (id) WHERE ((id % (101)::bigint) = 0);
 
 CREATE INDEX events_by_time ON public.events USING brin (created_at) WITH (autosummarize='on');
@@ -927,6 +953,18 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.dispute_may_become(p_old text, p_new text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE
+        WHEN p_old = 'OPEN' THEN p_new IN ('WON', 'LOST')
+        ELSE FALSE
+    END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.guard_attempt()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -993,6 +1031,27 @@ BEGIN
     OR (NEW.delivery_id, NEW.number, NEW.started_at)
     IS DISTINCT FROM (OLD.delivery_id, OLD.number, OLD.started_at) THEN
         RAISE EXCEPTION 'a delivery attempt is recorded once' USING ERRCODE = 'PN010';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_dispute()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'disputes are never deleted' USING ERRCODE = 'PN020';
+    ELSIF OLD.status <> NEW.status AND NOT dispute_may_become(OLD.status, NEW.status) THEN
+        RAISE EXCEPTION 'a % dispute can not become %', OLD.status, NEW.status
+            USING ERRCODE = 'PN010';
+    ELSIF (OLD.id, OLD.payment_id, OLD.merchant_id, OLD.mode, OLD.amount, OLD.covered_amount,
+            OLD.currency, OLD.gateway, OLD.gateway_reference) IS DISTINCT FROM
+        (NEW.id, NEW.payment_id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.covered_amount,
+            NEW.currency, NEW.gateway, NEW.gateway_reference) THEN
+        RAISE EXCEPTION 'what a dispute asks for never changes' USING ERRCODE = 'PN020';
     END IF;
     RETURN NEW;
 END
@@ -3040,6 +3099,8 @@ CREATE TRIGGER bank_lines_are_never_rewritten BEFORE DELETE OR UPDATE ON public.
 CREATE TRIGGER delivery_changes_along_its_states BEFORE UPDATE ON public.deliveries FOR EACH ROW EXECUTE FUNCTION guard_delivery();
 
 CREATE TRIGGER delivery_attempt_is_recorded_once BEFORE UPDATE ON public.delivery_attempts FOR EACH ROW EXECUTE FUNCTION guard_delivery_attempt();
+
+CREATE TRIGGER dispute_follows_its_lifecycle BEFORE DELETE OR UPDATE ON public.disputes FOR EACH ROW EXECUTE FUNCTION guard_dispute();
 
 CREATE TRIGGER events_are_immutable BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 

@@ -14,6 +14,8 @@ from tests.benchmarks.figures import Figure, Unmeasured
 from tests.benchmarks.run import Run, Section, Settings
 from tests.benchmarks.sections import (
     batches,
+    cache_away,
+    circuits,
     delayed_flush,
     feed,
     lambdas,
@@ -34,6 +36,8 @@ SECTIONS: Mapping[str, Section] = {
     "delayed-flush": delayed_flush.measured,
     "changefeed": feed.measured,
     "python": lambdas.measured,
+    "circuits": circuits.measured,
+    "redis-away": cache_away.measured,
     "peers": peers.measured,
     "large": large.measured,
     "starts": starts.measured,

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout, suppress
 from statistics import median
 from urllib.parse import urlsplit
 
@@ -62,7 +62,8 @@ class Shop:
 
 def measured(run: Run) -> Iterator[Part]:
     """Busy environments, which meet the fault once a second, and idle ones, which always do."""
-    with closing(Database(lambda: run.servers.payments_url)) as database, ExitStack() as stack:
+    database_url = run.servers.postgres.migrated("redis_away")
+    with closing(Database(lambda: database_url)) as database, ExitStack() as stack:
         cache = Cache(run.servers.redis_url)
         merchants = payments.onboard(database, cache, MERCHANTS)
         urls = {
@@ -75,7 +76,7 @@ def measured(run: Run) -> Iterator[Part]:
             shops = {name: Shop(database, url, rarely=rarely) for name, url in urls.items()}
             kind = "idle environments" if rarely else "busy environments"
             yield Part(f"Redis away, {kind}", _figures(kind, _in_turns(run, shops, merchants)))
-    run.audit(run.servers.payments_url)
+    run.audit(database_url)
 
 
 def _in_turns(
@@ -131,7 +132,8 @@ def _accept(server: socket.socket, serve: Callable[[socket.socket], None]) -> No
 
 
 def _hang(client: socket.socket) -> None:
-    with client:
+    # Clients go without a word, as do servers at the run's end.
+    with client, suppress(OSError):
         while client.recv(4096):
             pass
 
@@ -141,14 +143,15 @@ def _slow(redis_url: str) -> Callable[[socket.socket], None]:
     address = urlsplit(redis_url)
 
     def serve(client: socket.socket) -> None:
-        with client, socket.create_connection((address.hostname, address.port)) as real:
+        with (
+            client,
+            suppress(OSError),
+            socket.create_connection((address.hostname, address.port)) as real,
+        ):
             while asked := client.recv(65536):
                 time.sleep(SLOW_SECONDS)
                 real.sendall(asked)
-                try:
-                    client.sendall(real.recv(65536))
-                except OSError:
-                    return
+                client.sendall(real.recv(65536))
 
     return serve
 

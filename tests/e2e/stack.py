@@ -18,6 +18,7 @@ from botocore.config import Config
 from paynexus import ids
 from paynexus.db import Database
 from paynexus.identity.model import Mode
+from paynexus.merchants import service as merchants
 from tests.e2e.client import Client
 from tests.e2e.waiting import eventually
 from tools import onboard
@@ -25,6 +26,9 @@ from tools.local_stack import process
 from tools.local_stack.layout import CREDENTIALS, REPOSITORY
 
 INVOKE_SECONDS = 300
+
+ONE_ACQUIRER = {"routing": {"rules": [{"name": "one", "gateways": ["sandbox"]}]}}
+"""Whose books and deaths can be looked at: a second one would take over when it dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +144,14 @@ class Stack:
         return answer
 
     def merchant(self, name: str) -> Client:
-        """A client of a merchant that has just come aboard."""
+        """A client of a merchant that has just come aboard, and wants one acquirer alone."""
         url = self.described["database_url"]
         database = Database(lambda: url)
         try:
             merchant_id, credentials = onboard.onboard(
                 database, name=name, mode=Mode("test"), rotate=False
             )
+            merchants.change(database, merchant_id, configuration=ONE_ACQUIRER)
         finally:
             database.close()
         return Client(

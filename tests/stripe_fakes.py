@@ -30,7 +30,7 @@ STRIPE_MOCK = Path(__file__).parent / "stripe_mock"
 def localstripe() -> Iterator[int]:
     """The port of a localstripe with empty books."""
     port = free_port()
-    command = [sys.executable, "-c", LOCALSTRIPE, "--port", str(port), "--from-scratch"]
+    command = [sys.executable, "-c", LOCALSTRIPE, str(port)]
     with _running(command, port, {}):
         yield port
 

@@ -42,7 +42,7 @@ def test_an_unknown_outcome_is_settled_by_the_gateways_word_alone(
     assert (listed, refused, settled) == (0, 1, 0)
     assert ids.text("chg", payment_id) in shown
     assert ids.text("pay", payment_id) in shown
-    assert shop.status(payment_id)[0] == "FAILED"
+    assert shop.status(payment_id) == ("FAILED", "declined")
     assert shop.ask("SELECT state, who FROM cases") == [("CLOSED", "paynexus")]
 
 

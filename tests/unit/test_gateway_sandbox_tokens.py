@@ -44,3 +44,4 @@ def test_a_token_may_speak_of_one_acquirer() -> None:
     other = "tok_decline_at_sandbox_two"
     assert behaviour_of(other, "charge") is APPROVAL
     assert behaviour_of(other, "charge", acquirer="sandbox_two") is BEHAVIOURS["decline"]
+    assert behaviour_of("tok_nothing_at_sandbox_two", "charge") is UNKNOWN_TOKEN

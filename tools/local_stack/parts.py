@@ -17,11 +17,13 @@ from tools.local_stack.layout import REPOSITORY, VIRTUAL_ENVIRONMENT, Layout
 from tools.local_stack.ports import HOST, require_free
 
 READY_SECONDS = 60
-# It would write its books to one file for all who run it, and listen to whoever can reach it.
-LOCALSTRIPE = """
+# Started by itself it writes its books to one file for all who run it, and listens everywhere.
+LOCALSTRIPE = f"""
+import sys
+from aiohttp import web
 from localstripe import resources, server
 type(resources.store).dump_to_disk = lambda _: None
-server.start()
+web.run_app(server.app, host="{HOST}", port=int(sys.argv[1]), print=None)
 """
 
 
@@ -95,7 +97,7 @@ def localstripe(layout: Layout) -> Part:
     port = layout.port("localstripe")
     return Part(
         name="localstripe",
-        command=(_python(), "-c", LOCALSTRIPE, "--port", str(port), "--from-scratch"),
+        command=(_python(), "-c", LOCALSTRIPE, str(port)),
         environment=layout.own_environment(),
         port=port,
         health="/js.stripe.com/v3/",

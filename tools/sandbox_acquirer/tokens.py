@@ -106,9 +106,6 @@ def behaviour_of(token: str, operation: str, *, acquirer: str = FIRST) -> Behavi
     suffix, so that a test can have as many different cards as it likes. With `_at_sandbox` in it
     the token does so at that acquirer, and is approved by the other.
     """
-    place = _PLACE.search(token)
-    if place is not None and place[1] != acquirer:
-        return APPROVAL
     match = _TOKEN.fullmatch(token)
     if match is None:
         return UNKNOWN_TOKEN
@@ -116,4 +113,7 @@ def behaviour_of(token: str, operation: str, *, acquirer: str = FIRST) -> Behavi
     found = next((name for name in _LONGEST_FIRST if rest.startswith(name)), None)
     if found is None:
         return UNKNOWN_TOKEN
+    place = _PLACE.search(rest)
+    if place is not None and place[1] != acquirer:
+        return APPROVAL
     return BEHAVIOURS[found] if target == operation else APPROVAL

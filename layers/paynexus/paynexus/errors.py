@@ -129,13 +129,6 @@ class QrRefused(PayNexusError):
         self.code = reason  # type: ignore[misc]  # each refusal carries a code of its own
 
 
-class GatewayUnavailable(PayNexusError):
-    """No gateway is configured, or none can be reached, for this payment."""
-
-    code = "gateway_unavailable"
-    retryable = True
-
-
 class BankFileRefused(PayNexusError):
     """A file from the bank can't be used; nothing of it was applied."""
 

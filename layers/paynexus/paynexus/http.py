@@ -36,7 +36,6 @@ STATUS_OF: dict[type[errors.PayNexusError], int] = {
     errors.IdempotencyKeyReused: 422,
     errors.QrRefused: 422,
     errors.RateLimited: 429,
-    errors.GatewayUnavailable: 503,
     errors.DatabaseUnavailable: 503,
 }
 """The one place where an error of the business becomes an HTTP status; others are 500."""

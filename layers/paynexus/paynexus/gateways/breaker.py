@@ -136,10 +136,11 @@ LOOK = Script("return redis.call('HGET', KEYS[1], 'state') or 'CLOSED'")
 # An open circuit whose rest is over may be tried: who chooses it gets the permit, or not.
 LOOK_AT_ALL = Script("""
 local found = {redis.call('GET', KEYS[1]) or ''}
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 for n = 2, #KEYS do
   local stored = redis.call('HMGET', KEYS[n], 'state', 'opened_at')
-  local state, time = stored[1] or 'CLOSED', redis.call('TIME')
-  local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local state = stored[1] or 'CLOSED'
   if state == 'OPEN' and now >= tonumber(stored[2] or 0) + tonumber(ARGV[1]) then
     state = 'HALF_OPEN'
   end

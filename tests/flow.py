@@ -10,11 +10,11 @@ from paynexus import idempotency
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.gateways.circuit import Health
-from paynexus.gateways.port import Gateway, Operation
+from paynexus.gateways.port import Gateway, GatewayDispute, Operation, Result
 from paynexus.idempotency import Answer, Scope
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import operations, service, steps
+from paynexus.payments import disputes, operations, service, steps
 from paynexus.payments.model import Customer, Payment
 from paynexus.payments.operations import Begun
 from paynexus.payments.service import PaymentRequest
@@ -127,6 +127,10 @@ class Flow:
                 deadline_seconds=DEADLINE_SECONDS,
             )
         return steps.finish(self.database, step, blocked=blocked, now=self.now)
+
+    def ask_about(self, gateway: str, gateway_reference: str) -> GatewayDispute | Result:
+        """What a gateway says of a dispute."""
+        return disputes.asking(lambda: Line(self.gateways, self.health))(gateway, gateway_reference)
 
     def answer(self, payment_id: PaymentId, operation_id: UUID) -> Answer:
         """What the merchant is told."""

@@ -5,6 +5,7 @@ it and keeps them as Stripe documents it. `stripe-stateful-mock` keeps keys, but
 """
 
 import http.client
+import json
 import socket
 import subprocess
 import sys
@@ -105,13 +106,15 @@ class Keys:
     """Idempotency keys as Stripe keeps them, in front of one that doesn't; and faults to order.
 
     The first answer under a key is kept, a 500 too, but not what failed validation (400, 404);
-    another body under it is refused.
+    another body under it is refused. Disputes are those of `disputes`, each with the id of its
+    intent, which is shown in whole to whoever asks for it.
     """
 
     upstream: int
     faults: deque[Fault] = field(default_factory=deque)
     seen: list[Seen] = field(default_factory=list)
     kept: dict[str, tuple[Seen, int, bytes]] = field(default_factory=dict)
+    disputes: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         front = self
@@ -189,10 +192,23 @@ class Keys:
             if (first.path, first.body) == (request.path, request.body):
                 return status, content
             return 400, b'{"error": {"type": "idempotency_error", "message": "other parameters"}}'
+        path = request.path.partition("?")[0]
+        if path.startswith("/v1/disputes/"):
+            return self._dispute(path.removeprefix("/v1/disputes/"), request, authorization)
         status, content = self._forwarded(request, authorization)
         if request.key and status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
             self.kept[request.key] = (request, status, content)
         return status, content
+
+    def _dispute(self, dispute_id: str, asked: Seen, authorization: str) -> tuple[int, bytes]:
+        found = self.disputes.get(dispute_id)
+        if found is None:
+            return 404, b'{"error": {"type": "invalid_request_error", "code": "resource_missing"}}'
+        if "expand" not in asked.path:
+            return 200, json.dumps(found).encode()
+        intent = Seen("GET", f"/v1/payment_intents/{found['payment_intent']}", b"", None)
+        status, content = self._forwarded(intent, authorization)
+        return status, json.dumps({**found, "payment_intent": json.loads(content)}).encode()
 
     def _forwarded(self, request: Seen, authorization: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=10)

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from paynexus import http, runtime
-from paynexus.payments import callbacks
+from paynexus.payments import callbacks, disputes
 
 app = http.new_resolver()
 
@@ -27,7 +27,8 @@ def take(name: str) -> Response[str]:
         now=now(),
     )
     if kept is not None:
-        callbacks.take(db, runtime.workflow().run, kept, now=now())
+        ask = disputes.asking(runtime.gateways)
+        callbacks.take(db, runtime.workflow().run, kept, ask=ask, now=now())
     return http.reply(200, {"received": True})
 
 

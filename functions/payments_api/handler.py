@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from payments_api import operations, reading
+from payments_api import disputes, operations, reading
 from payments_api.conclusion import conclude, scope_of
 from payments_api.schemas import PaymentOrder
 from paynexus import http, idempotency, runtime
@@ -15,6 +15,7 @@ from paynexus.payments import service
 app = runtime.merchant_api()
 app.include_router(operations.router)
 app.include_router(reading.router)
+app.include_router(disputes.router)
 
 
 @app.post("/payments", summary="Take a payment", status_code=201)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paynexus import runtime
-from paynexus.payments import callbacks, expiry, sweeper
+from paynexus.payments import callbacks, disputes, expiry, sweeper
 
 WORKFLOW_MS = 27_000
 """What one run of the workflow may take: with less time left, none is begun."""
@@ -16,5 +16,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: 
     swept = sweeper.sweep(
         db, run, now=now, has_time=lambda: context.get_remaining_time_in_millis() > WORKFLOW_MS
     )
-    callbacks.sweep(db, run, now=now)
+    ask = disputes.asking(runtime.gateways)
+    callbacks.sweep(db, run, ask=ask, now=now)
+    disputes.sweep(db, run, ask, now=now)
     return {"swept": swept, "expired": expiry.expire(db, run, now=now)}

@@ -95,7 +95,8 @@ CREATE TABLE cases (
     state text NOT NULL DEFAULT 'OPEN'::text,
     closed_at timestamp with time zone,
     resolution text,
-    who text
+    who text,
+    dispute_id uuid
 );
 
 CREATE TABLE changefeed_rejects (
@@ -162,11 +163,14 @@ CREATE TABLE disputes (
     covered_amount total NOT NULL,
     currency character(3) NOT NULL,
     status text NOT NULL,
+    reason text,
+    respond_by timestamp with time zone,
     gateway text NOT NULL,
     gateway_reference text NOT NULL,
-    reason text,
+    cover_id uuid,
     created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL
+    updated_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE events (
@@ -407,6 +411,8 @@ CREATE TABLE transactions (
     captures smallint NOT NULL DEFAULT 0,
     refunded_amount total NOT NULL DEFAULT 0,
     refunding_amount total NOT NULL DEFAULT 0,
+    disputed_amount total NOT NULL DEFAULT 0,
+    disputed_excess total NOT NULL DEFAULT 0,
     fee_amount bigint NOT NULL DEFAULT 0,
     fee_basis_points integer NOT NULL DEFAULT 0,
     fee_fixed_minor bigint NOT NULL DEFAULT 0,
@@ -529,11 +535,11 @@ ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_matched_fkey FOREIGN KEY (match
 
 ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_pkey PRIMARY KEY (file_sha256, "position");
 
-ALTER TABLE cases ADD CONSTRAINT a_case_is_opened_once UNIQUE (attempt_id, kind);
+ALTER TABLE cases ADD CONSTRAINT a_case_is_opened_once UNIQUE NULLS NOT DISTINCT (attempt_id, kind, dispute_id);
 
 ALTER TABLE cases ADD CONSTRAINT case_is_open_or_closed CHECK ((state = ANY (ARRAY['OPEN'::text, 'CLOSED'::text])));
 
-ALTER TABLE cases ADD CONSTRAINT case_kind_is_known CHECK ((kind = ANY (ARRAY['unknown_outcome'::text, 'contradiction'::text, 'late_approval_kept'::text])));
+ALTER TABLE cases ADD CONSTRAINT case_kind_is_known CHECK ((kind = ANY (ARRAY['unknown_outcome'::text, 'contradiction'::text, 'late_approval_kept'::text, 'dispute_excess'::text])));
 
 ALTER TABLE cases ADD CONSTRAINT cases_pkey PRIMARY KEY (id);
 
@@ -582,6 +588,8 @@ ALTER TABLE delivery_attempts ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY 
 ALTER TABLE delivery_attempts ADD CONSTRAINT finished_delivery_attempt_has_a_status_or_an_error CHECK (((finished_at IS NOT NULL) = ((status_code IS NOT NULL) OR (error IS NOT NULL))));
 
 ALTER TABLE disputes ADD CONSTRAINT dispute_covers_no_more_than_it_asks CHECK (((covered_amount)::bigint <= (amount)::bigint));
+
+ALTER TABLE disputes ADD CONSTRAINT dispute_holds_what_it_covers CHECK (((status <> 'OPEN'::text) OR ((cover_id IS NULL) = ((covered_amount)::bigint = 0))));
 
 ALTER TABLE disputes ADD CONSTRAINT dispute_is_on_record_once UNIQUE (gateway, gateway_reference);
 
@@ -788,7 +796,11 @@ CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_i
 
 CREATE INDEX deliveries_that_are_due ON public.deliveries USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 
+CREATE INDEX disputes_of_merchant ON public.disputes USING btree (merchant_id, mode, id);
+
 CREATE INDEX disputes_of_payment ON public.disputes USING btree (payment_id);
+
+CREATE INDEX disputes_open ON public.disputes USING btree (asked_at) WHERE (status = 'OPEN'::text);
 
 CREATE INDEX entries_with_a_checkpoint ON ONLY public.ledger_entries USING btree (id) WHERE ((id % (101)::bigint) = 0);
 
@@ -1047,13 +1059,37 @@ BEGIN
     ELSIF OLD.status <> NEW.status AND NOT dispute_may_become(OLD.status, NEW.status) THEN
         RAISE EXCEPTION 'a % dispute can not become %', OLD.status, NEW.status
             USING ERRCODE = 'PN010';
-    ELSIF (OLD.id, OLD.payment_id, OLD.merchant_id, OLD.mode, OLD.amount, OLD.covered_amount,
-            OLD.currency, OLD.gateway, OLD.gateway_reference) IS DISTINCT FROM
-        (NEW.id, NEW.payment_id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.covered_amount,
-            NEW.currency, NEW.gateway, NEW.gateway_reference) THEN
+    ELSIF (OLD.id, OLD.payment_id, OLD.merchant_id, OLD.mode, OLD.amount, OLD.currency,
+            OLD.gateway, OLD.gateway_reference, OLD.cover_id) IS DISTINCT FROM
+        (NEW.id, NEW.payment_id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency,
+            NEW.gateway, NEW.gateway_reference, NEW.cover_id)
+        -- A lost one covers what came free meanwhile, too.
+        OR NEW.covered_amount <> OLD.covered_amount
+        AND (NEW.covered_amount < OLD.covered_amount OR OLD.status <> 'OPEN' OR NEW.status <> 'LOST')
+    THEN
         RAISE EXCEPTION 'what a dispute asks for never changes' USING ERRCODE = 'PN020';
     END IF;
     RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_disputed_total()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (
+        SELECT (coalesce(sum(covered_amount), 0), coalesce(sum(amount - covered_amount), 0))
+        FROM disputes WHERE payment_id = NEW.payment_id AND status IN ('OPEN', 'LOST')
+    ) IS DISTINCT FROM (
+        SELECT (disputed_amount::NUMERIC, disputed_excess::NUMERIC) FROM transactions
+        WHERE id = NEW.payment_id
+    ) THEN
+        RAISE EXCEPTION 'disputes of payment % are not what it says of them', NEW.payment_id
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
 END
 $function$
 ;
@@ -1091,9 +1127,14 @@ BEGIN
         (NEW.id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency, NEW.transfer_id) THEN
         RAISE EXCEPTION 'what was asked for in a payment never changes' USING ERRCODE = 'PN020';
     ELSIF NOT payment_is_covered(
-            NEW.status, NEW.amount, NEW.captured_amount, NEW.refunded_amount, NEW.refunding_amount
+            NEW.status, NEW.amount, NEW.captured_amount, NEW.refunded_amount,
+            NEW.refunding_amount, NEW.disputed_amount
         ) OR NEW.captured_amount < OLD.captured_amount
         OR NEW.refunded_amount < OLD.refunded_amount
+        -- A refund begins only with what no dispute has taken, covered or not.
+        OR NEW.refunded_amount + NEW.refunding_amount > OLD.refunded_amount + OLD.refunding_amount
+        AND NEW.refunded_amount + NEW.refunding_amount + NEW.disputed_amount + NEW.disputed_excess
+        > NEW.captured_amount
         OR NEW.captured_amount > OLD.captured_amount AND NEW.captures <> OLD.captures + 1
         OR (NEW.open_operation IS NULL) <> (NEW.open_operation_id IS NULL) THEN
         RAISE EXCEPTION 'payment % would contradict itself', NEW.id
@@ -2886,6 +2927,7 @@ BEGIN
         status = p_state.status, captured_amount = p_state.captured_amount,
         captures = p_state.captures,
         refunded_amount = p_state.refunded_amount, refunding_amount = p_state.refunding_amount,
+        disputed_amount = p_state.disputed_amount, disputed_excess = p_state.disputed_excess,
         fee_amount = p_state.fee_amount, challenge = p_state.challenge,
         failure_code = p_state.failure_code, failure_message = p_state.failure_message,
         open_operation = p_state.open_operation, open_operation_id = p_state.open_operation_id,
@@ -2931,12 +2973,12 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_is_covered(p_status payment_status, p_amount bigint, p_captured bigint, p_refunded bigint, p_refunding bigint)
+CREATE OR REPLACE FUNCTION public.payment_is_covered(p_status payment_status, p_amount bigint, p_captured bigint, p_refunded bigint, p_refunding bigint, p_disputed bigint)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-    SELECT p_refunded + p_refunding <= p_captured AND p_captured <= p_amount
+    SELECT p_refunded + p_refunding + p_disputed <= p_captured AND p_captured <= p_amount
         AND CASE p_status
             WHEN 'COMPLETED' THEN p_captured > 0
             WHEN 'AUTHORIZED' THEN p_captured < p_amount
@@ -3101,6 +3143,8 @@ CREATE TRIGGER delivery_changes_along_its_states BEFORE UPDATE ON public.deliver
 CREATE TRIGGER delivery_attempt_is_recorded_once BEFORE UPDATE ON public.delivery_attempts FOR EACH ROW EXECUTE FUNCTION guard_delivery_attempt();
 
 CREATE TRIGGER dispute_follows_its_lifecycle BEFORE DELETE OR UPDATE ON public.disputes FOR EACH ROW EXECUTE FUNCTION guard_dispute();
+
+CREATE TRIGGER disputes_are_in_the_payment AFTER INSERT OR UPDATE OF status, covered_amount ON public.disputes FOR EACH ROW EXECUTE FUNCTION guard_disputed_total();
 
 CREATE TRIGGER events_are_immutable BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -3357,6 +3401,53 @@ CREATE VIEW audit.delivery_waits_for_a_disabled_endpoint AS
      JOIN webhook_endpoints ON ((deliveries.endpoint_id = webhook_endpoints.id)))
   WHERE ((deliveries.state = 'pending'::text) AND (webhook_endpoints.status = 'disabled'::text));
 
+CREATE VIEW audit.dispute_differs_from_its_cover AS
+ SELECT d.id AS dispute_id,
+    d.status,
+    h.amount AS held,
+    r.state AS resolution
+   FROM ((disputes d
+     LEFT JOIN transfers h ON (((h.id = d.cover_id) AND (h.state = 'pending'::transfer_state) AND (h.kind = 'dispute_cover'::transfer_kind))))
+     LEFT JOIN transfers r ON ((r.pending_id = d.cover_id)))
+  WHERE (((d.cover_id IS NULL) <> (h.id IS NULL)) OR ((d.status = 'OPEN'::text) AND (((h.amount)::bigint <> (d.covered_amount)::bigint) OR (r.state IS NOT NULL))) OR ((d.cover_id IS NOT NULL) AND (d.status = 'WON'::text) AND (r.state IS DISTINCT FROM 'void'::transfer_state)) OR ((d.cover_id IS NOT NULL) AND (d.status = 'LOST'::text) AND (r.state IS DISTINCT FROM 'post'::transfer_state)));
+
+CREATE VIEW audit.disputes_differ_from_the_ledger AS
+ SELECT d.payment_id,
+    d.asked,
+    d.won,
+    d.lost_cover,
+    d.lost_excess,
+    t.transaction_id,
+    t.taken,
+    t.given_back,
+    t.borne,
+    t.unexplained
+   FROM (( SELECT disputes.payment_id,
+            sum((disputes.amount)::bigint) AS asked,
+            COALESCE(sum((disputes.amount)::bigint) FILTER (WHERE (disputes.status = 'WON'::text)), (0)::numeric) AS won,
+            COALESCE(sum((disputes.covered_amount)::bigint) FILTER (WHERE (disputes.status = 'LOST'::text)), (0)::numeric) AS lost_cover,
+            COALESCE(sum(((disputes.amount)::bigint - (disputes.covered_amount)::bigint)) FILTER (WHERE (disputes.status = 'LOST'::text)), (0)::numeric) AS lost_excess
+           FROM disputes
+          GROUP BY disputes.payment_id) d
+     FULL JOIN ( SELECT transfers.transaction_id,
+            COALESCE(sum((transfers.amount)::bigint) FILTER (WHERE (transfers.kind = 'dispute'::transfer_kind)), (0)::numeric) AS taken,
+            COALESCE(sum((transfers.amount)::bigint) FILTER (WHERE (transfers.kind = 'dispute_won'::transfer_kind)), (0)::numeric) AS given_back,
+            COALESCE(sum((transfers.amount)::bigint) FILTER (WHERE ((transfers.kind = 'dispute_cover'::transfer_kind) AND (transfers.state = ANY (ARRAY['single'::transfer_state, 'post'::transfer_state])))), (0)::numeric) AS borne,
+            COALESCE(sum((transfers.amount)::bigint) FILTER (WHERE (transfers.kind = 'dispute_excess'::transfer_kind)), (0)::numeric) AS unexplained
+           FROM transfers
+          WHERE ((transfers.kind = ANY (ARRAY['dispute'::transfer_kind, 'dispute_won'::transfer_kind, 'dispute_cover'::transfer_kind, 'dispute_excess'::transfer_kind])) AND (transfers.transaction_id IS NOT NULL))
+          GROUP BY transfers.transaction_id) t ON ((t.transaction_id = d.payment_id)))
+  WHERE ((((d.asked IS DISTINCT FROM t.taken) OR (d.won IS DISTINCT FROM t.given_back)) OR (d.lost_cover IS DISTINCT FROM t.borne)) OR (d.lost_excess IS DISTINCT FROM t.unexplained));
+
+CREATE VIEW audit.disputes_differ_from_the_payment AS
+ SELECT p.id AS payment_id,
+    p.disputed_amount,
+    p.disputed_excess
+   FROM (transactions p
+     LEFT JOIN disputes d ON (((d.payment_id = p.id) AND (d.status = ANY (ARRAY['OPEN'::text, 'LOST'::text])))))
+  GROUP BY p.id, p.disputed_amount, p.disputed_excess
+ HAVING (((p.disputed_amount)::numeric <> COALESCE(sum((d.covered_amount)::bigint), (0)::numeric)) OR ((p.disputed_excess)::numeric <> COALESCE(sum(((d.amount)::bigint - (d.covered_amount)::bigint)), (0)::numeric)));
+
 CREATE VIEW audit.entry_differs_from_its_transfer AS
  SELECT e.id AS entry_id,
     e.transfer_id
@@ -3496,7 +3587,7 @@ CREATE VIEW audit.paid_settlement_lacks_its_payout_paid_transfer AS
 CREATE VIEW audit.payment_contradicts_itself AS
  SELECT id AS payment_id
    FROM transactions
-  WHERE ((NOT payment_is_covered(status, (amount)::bigint, (captured_amount)::bigint, (refunded_amount)::bigint, (refunding_amount)::bigint)) OR ((open_operation IS NULL) <> (open_operation_id IS NULL)));
+  WHERE ((NOT payment_is_covered(status, (amount)::bigint, (captured_amount)::bigint, (refunded_amount)::bigint, (refunding_amount)::bigint, (disputed_amount)::bigint)) OR ((open_operation IS NULL) <> (open_operation_id IS NULL)));
 
 CREATE VIEW audit.payment_has_no_merchant AS
  SELECT id AS payment_id,

@@ -6,6 +6,7 @@ from pathlib import Path
 from paynexus.events import FACTS
 from paynexus.gateways import outcomes
 from paynexus.payments import endings
+from paynexus.payments.dispute import DisputeStatus
 from paynexus.payments.model import Failure, Status
 from tools import export_lifecycle
 
@@ -29,10 +30,10 @@ def test_no_lifecycle_leads_out_of_its_end_or_gets_stuck() -> None:
 
 
 def test_the_page_explains_each_status() -> None:
-    """One row a status."""
+    """One row a status, of payments and of disputes."""
     explained = re.findall(r"^\| `([A-Z]+)` \| \w", PAGE, re.MULTILINE)
 
-    assert explained == list(Status)
+    assert explained == [*Status, *DisputeStatus]
 
 
 def test_the_page_explains_our_own_failure_codes() -> None:

@@ -41,12 +41,12 @@ def hear(flow: Flow, body: str, *, is_acted_on: bool = True) -> None:
     signed = {"acquirer-signature": signature_of(body, key=KEY, at=flow.now)}
     kept = callbacks.receive(flow.database, "sandbox", signed, body, key=KEY, now=flow.now)
     if kept is not None and is_acted_on:
-        callbacks.take(flow.database, flow.run, kept, now=flow.now)
+        callbacks.take(flow.database, flow.run, kept, ask=flow.ask_about, now=flow.now)
 
 
 def watch(flow: Flow) -> None:
     """The scheduled run: what is left half-way goes on, callbacks too; what is over ends."""
     now = flow.now
     sweeper.sweep(flow.database, flow.run, now=now)
-    callbacks.sweep(flow.database, flow.run, now=now)
+    callbacks.sweep(flow.database, flow.run, ask=flow.ask_about, now=now)
     expiry.expire(flow.database, flow.run, now=now)

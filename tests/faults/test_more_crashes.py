@@ -223,7 +223,7 @@ def _left_half_way(shop: Shop) -> int:
 
 
 def _sweep_callbacks(flow: Flow) -> None:
-    callbacks.sweep(flow.database, flow.run, now=flow.now)
+    callbacks.sweep(flow.database, flow.run, ask=flow.ask_about, now=flow.now)
 
 
 def _unheard(shop: Shop, operation: Operation) -> tuple[PaymentId, str]:

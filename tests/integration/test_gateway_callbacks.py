@@ -14,7 +14,7 @@ from payments_api.handler import handler as payments_api
 from paynexus import errors, ids, runtime
 from paynexus.clock import system_clock
 from paynexus.db import Database
-from paynexus.gateways.port import Operation
+from paynexus.gateways.port import GatewayDispute, Operation, Result
 from paynexus.gateways.sandbox_callbacks import signature_of
 from paynexus.ids import PaymentId
 from paynexus.payments import callbacks, steps
@@ -63,6 +63,11 @@ def tell(body: str, *, key: str = KEY, gateway: str = "sandbox", age: float = 0)
     return answer_of(
         gateway_callbacks.handler(gateway_event("POST", path, text=body, headers=headers), None)
     )
+
+
+def unasked(gateway: str, gateway_reference: str) -> GatewayDispute | Result:
+    """Nobody is to be asked of a dispute here."""
+    raise AssertionError(f"{gateway} was asked about {gateway_reference}")
 
 
 def said(acquirer: Sandbox) -> list[str]:
@@ -281,7 +286,10 @@ def test_a_callback_that_dies_half_way_is_taken_up(
     payment = take(call, "tok_error_after")
     _received(database, said(acquirer)[0], now)
     run = runtime.workflow().run
-    swept = [callbacks.sweep(database, run, now=now + wait) for wait in (LATER / 4, LATER, LATER)]
+    swept = [
+        callbacks.sweep(database, run, ask=unasked, now=now + wait)
+        for wait in (LATER / 4, LATER, LATER)
+    ]
 
     assert swept == [0, 1, 0]
     assert read(call, payment)["status"] == "COMPLETED"
@@ -302,7 +310,7 @@ def test_what_was_learned_but_not_finished_is_finished(
     def nobody(_: Step) -> None:
         raise AssertionError("nothing is left to ask")
 
-    assert callbacks.apply(database, nobody, callback, now=now) is State.APPLIED
+    assert callbacks.apply(database, nobody, callback, ask=unasked, now=now) is State.APPLIED
     assert read(call, payment)["status"] == "COMPLETED"
 
 
@@ -321,7 +329,7 @@ def test_a_run_that_fails_leaves_the_callback_to_the_sweeper(
             raise errors.DatabaseUnavailable("as it happens")
         run(step)
 
-    assert callbacks.sweep(database, fail_first, now=now + LATER) == 2
+    assert callbacks.sweep(database, fail_first, ask=unasked, now=now + LATER) == 2
     assert sorted(kept(database)) == [("APPLIED", "confirmed", 1), ("PENDING", None, 1)]
     assert first.gateway == "sandbox"
 
@@ -346,7 +354,7 @@ def test_one_callback_applied_by_many_at_once(
             steps.call_gateway(db, line, step, clock=lambda: now, deadline_seconds=5)
             steps.finish(db, step, blocked=False, now=now)
 
-        callbacks.apply(db, run, callback, now=now)
+        callbacks.apply(db, run, callback, ask=unasked, now=now)
 
     threads = [threading.Thread(target=apply, args=(another_database(),)) for _ in range(4)]
     for thread in threads:

@@ -1,19 +1,23 @@
 """Payments over HTTP that go to Stripe by configuration alone; localstripe stands in for it."""
 
-from collections.abc import Iterator
+import hmac
+import json
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+import gateway_callbacks.handler as gateway_callbacks
 from payments_api.handler import handler
-from paynexus import runtime
+from paynexus import ids, runtime
 from paynexus.db import Database
 from paynexus.errors import ConfigurationError
 from paynexus.payments.workflow import Workflow
 from tests import stripe_fakes
-from tests.integration.conftest import Answer, Caller
+from tests.integration.conftest import Answer, Caller, answer_of, gateway_event
 from tests.integration.steps_in_process import StepFunctions
 from tests.stripe_fakes import Fault, Keys
 
+SECRET = "whsec_test"
 ORDER = {
     "amount": 1250,
     "currency": "EUR",
@@ -88,6 +92,66 @@ def test_a_payment_whose_answer_is_lost_is_found_again(
     assert first.status == 202
     assert (again.status, again.json()["status"]) == (201, "COMPLETED")
     assert len(stripe.sent("/v1/payment_intents")) == 1
+
+
+def _tell(dispute: Mapping[str, object]) -> Answer:
+    """The API's answer to Stripe's event about a dispute."""
+    event = {"id": f"evt_{ids.new_id().hex}", "type": "charge.dispute.updated"}
+    body = json.dumps(event | {"data": {"object": dispute}})
+    seconds = int(runtime.clock()().timestamp())
+    signed = hmac.new(SECRET.encode(), f"{seconds}.{body}".encode(), "sha256").hexdigest()
+    headers = {"Stripe-Signature": f"t={seconds},v1={signed}"}
+    path = "/gateways/stripe_test/callbacks"
+    event_in = gateway_event("POST", path, text=body, headers=headers)
+    return answer_of(gateway_callbacks.handler(event_in, None))
+
+
+def test_a_dispute_at_stripe_is_asked_for_and_ends(
+    call: Caller, stripe: Keys, deployed: pytest.MonkeyPatch, database: Database
+) -> None:
+    """An inquiry changes nothing; the dispute that follows is opened, then lost."""
+    deployed.setitem(runtime.keys(), "stripe_test_callback_secret", SECRET)
+    payment = _post(call, "/payments", "1", ORDER).json()
+    [(intent,)] = database.connection().execute("SELECT gateway_reference FROM attempts").fetchall()
+    dispute: dict[str, object] = {
+        "id": "du_1",
+        "object": "dispute",
+        "amount": 1250,
+        "currency": "eur",
+        "payment_intent": intent,
+        "reason": "fraudulent",
+        "evidence_details": {"due_by": 1796515199},
+    }
+
+    for status, expected in [
+        ("warning_needs_response", []),
+        ("needs_response", ["OPEN"]),
+        ("under_review", ["OPEN"]),
+        ("lost", ["LOST"]),
+    ]:
+        stripe.disputes["du_1"] = dispute | {"status": status}
+        assert _tell(stripe.disputes["du_1"]).status == 200
+        found = call(handler, "GET", "/disputes").json()["data"]
+        assert [one["status"] for one in found] == expected
+
+    assert [(one["payment"], one["reason"], one["respond_by"]) for one in found] == [
+        (payment["id"], "fraudulent", "2026-12-05T23:59:59.000Z")
+    ]
+    verdicts = database.connection().execute("SELECT state, verdict FROM gateway_callbacks")
+    assert verdicts.fetchall() == [("APPLIED", "without_news")] + [("APPLIED", "confirmed")] * 3
+
+
+def test_a_dispute_that_stripe_knows_nothing_of_is_refused(
+    call: Caller,
+    stripe: Keys,
+    deployed: pytest.MonkeyPatch,
+    database: Database,
+) -> None:
+    """Whoever holds the secret can make us ask, and nothing else."""
+    deployed.setitem(runtime.keys(), "stripe_test_callback_secret", SECRET)
+    assert _tell({"id": "du_2", "object": "dispute", "status": "lost"}).status == 200
+    verdicts = database.connection().execute("SELECT state, verdict FROM gateway_callbacks")
+    assert verdicts.fetchall() == [("REFUSED", "unknown_reference")]
 
 
 def test_each_mode_goes_where_it_is_sent(deployed: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,10 @@ from paynexus.money import Money
 from paynexus.payments import authority, operations
 from paynexus.settlement import reconciliation, service, store, views
 from paynexus.settlement.model import Settlement, Status
+from tests.disputing import Bank
 from tests.flow import Flow
 from tests.sandbox import Sandbox
+from tools.sandbox_acquirer.disputes import Outcome as End
 
 HOUSE_IBAN = "NL41MOCK0000000001"
 
@@ -658,7 +660,7 @@ def test_a_day_is_booked_as_the_chart_of_accounts_says(
     tmp_path: Path,
     now: dt.datetime,
 ) -> None:
-    """Payment, fee, refund, payout, paid, returned, late: each between the accounts of its kind."""
+    """Payment, fee, refund, payout, paid, returned, late, disputed: between their accounts."""
     bank, sandbox = FolderBank(), Sandbox(tmp_path / "acquirer")
     sandbox.start()
     flow = Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
@@ -668,6 +670,10 @@ def test_a_day_is_booked_as_the_chart_of_accounts_says(
             flow.operate(Operation.REFUND, payment, operations.refund, amount=400, reason=None)
             service.settle(database, bank, now=now + dt.timedelta(hours=len(bank.outbox) + 1))
         declined, _ = flow.take("tok_decline")
+        disputed, _ = flow.take()
+        flow.operate(Operation.REFUND, disputed, operations.refund, amount=400, reason=None)
+        for end in (End.WON, End.LOST):
+            Bank(flow, sandbox).dispute(disputed, None, end)
     finally:
         sandbox.stop()
     late = ids.text("chg", declined)

@@ -154,7 +154,7 @@ class World:
         kept = callbacks.receive(db, "sandbox", signed, body, key=KEY, now=now)
         assert (kept is None) == (nth > 0)
         if kept is not None:
-            callbacks.apply(db, self.flow.run, kept, now=now)
+            callbacks.apply(db, self.flow.run, kept, ask=self.flow.ask_about, now=now)
 
     @property
     def _refunds_begin(self) -> int:

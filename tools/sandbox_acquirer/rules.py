@@ -73,6 +73,8 @@ class Charge:
     captured: int = 0
     refunded: int = 0
     canceled: bool = False
+    disputed: int = 0
+    """What open and lost disputes have taken back."""
     released: bool = False
     """What was not captured is given up; what was captured stays the merchant's."""
 
@@ -122,9 +124,7 @@ def changed(request: Request, charge: Charge) -> Effect | Decline:
     amount = request.amount or 0
     if request.operation is Operation.CAPTURE:
         return _captured(charge, amount)
-    if amount > charge.captured - charge.refunded:
-        return "amount_exceeds_captured"
-    return Effect(replace(charge, refunded=charge.refunded + amount), -amount)
+    return _refunded(charge, amount)
 
 
 def _captured(charge: Charge, amount: int) -> Effect | Decline:
@@ -133,6 +133,15 @@ def _captured(charge: Charge, amount: int) -> Effect | Decline:
     if amount > charge.amount - charge.captured:
         return "amount_exceeds_authorized"
     return Effect(replace(charge, captured=charge.captured + amount), amount)
+
+
+def _refunded(charge: Charge, amount: int) -> Effect | Decline:
+    left = charge.captured - charge.refunded
+    if amount > left:
+        return "amount_exceeds_captured"
+    if amount > left - charge.disputed:
+        return "charge_disputed"
+    return Effect(replace(charge, refunded=charge.refunded + amount), -amount)
 
 
 def _canceled(charge: Charge) -> Effect | Decline:
@@ -164,14 +173,14 @@ def request_of(
     unknown = sorted(set(body) - allowed)
     if unknown:
         raise _refused(f"unknown field: {unknown[0]}")
-    reference = _text(body, "reference", REFERENCE_LENGTH_MAX)
+    reference = text_of(body, "reference", REFERENCE_LENGTH_MAX)
     return Request(
         operation=operation,
         reference=reference,
         charge_reference=charge_reference or reference,
-        amount=_amount(body) if has_amount else None,
+        amount=amount_of(body) if has_amount else None,
         currency=_currency(body) if has_amount else None,
-        payment_method=_text(body, "payment_method", TEXT_LENGTH_MAX) if is_charge else None,
+        payment_method=text_of(body, "payment_method", TEXT_LENGTH_MAX) if is_charge else None,
         capture=_flag(body, "capture") if is_charge else False,
         description=_optional_text(body, "description"),
     )
@@ -181,7 +190,8 @@ def _refused(message: str) -> RequestRefused:
     return RequestRefused(400, "invalid_request", message)
 
 
-def _text(body: Mapping[str, object], name: str, length_max: int) -> str:
+def text_of(body: Mapping[str, object], name: str, length_max: int) -> str:
+    """A text of the body; RequestRefused for what is none, or too long."""
     value = body.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= length_max or not value.isprintable():
         raise _refused(f"{name}: 1 to {length_max} printable characters")
@@ -189,10 +199,11 @@ def _text(body: Mapping[str, object], name: str, length_max: int) -> str:
 
 
 def _optional_text(body: Mapping[str, object], name: str) -> str | None:
-    return None if body.get(name) is None else _text(body, name, TEXT_LENGTH_MAX)
+    return None if body.get(name) is None else text_of(body, name, TEXT_LENGTH_MAX)
 
 
-def _amount(body: Mapping[str, object]) -> int:
+def amount_of(body: Mapping[str, object]) -> int:
+    """The body's amount; RequestRefused unless it is a whole number in range."""
     value = body.get("amount")
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= AMOUNT_MAX:
         raise _refused(f"amount: a whole number of minor units, 1 to {AMOUNT_MAX}")

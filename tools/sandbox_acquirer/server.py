@@ -15,6 +15,7 @@ from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+from tools.sandbox_acquirer.disputes import asked_of, outcome_of
 from tools.sandbox_acquirer.rules import Operation, RequestRefused, request_of
 from tools.sandbox_acquirer.service import Acquirer
 from tools.sandbox_acquirer.tokens import Fault
@@ -33,12 +34,17 @@ ROUTES = {
     "GET /v1/operations/{reference}": "What became of an operation; 404 when it never took hold.",
     "GET /v1/charges": "All charges, oldest first (`after`, `limit`).",
     "GET /v1/charges/{reference}": "One charge as it is now.",
+    "POST /v1/charges/{reference}/disputes": "Play the payer's bank: open a dispute.",
+    "POST /v1/disputes/{id}/close": "Play the payer's bank: decide a dispute, `won` or `lost`.",
+    "GET /v1/disputes/{id}": "One dispute as it is now.",
     "GET /v1/settlement-file": "The money of one UTC day (`date=YYYY-MM-DD`) as CSV.",
     "GET /v1/statistics": "Counts and totals of everything recorded.",
     "GET /health": "Liveness; needs no key.",
 }
 
 _ACTION = re.compile(r"/v1/charges(?:/([^/]+)/(capture|cancel|refunds))?")
+_OPEN_DISPUTE = re.compile(r"/v1/charges/([^/]+)/disputes")
+_CLOSE_DISPUTE = re.compile(r"/v1/disputes/([^/]+)/close")
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _OPERATIONS = {
     None: Operation.CHARGE,
@@ -118,7 +124,10 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are not logged: the books say all."""
 
     def _operate(self, body: dict[str, object]) -> None:
-        match = _ACTION.fullmatch(urllib.parse.urlsplit(self.path).path)
+        path = urllib.parse.urlsplit(self.path).path
+        match = _ACTION.fullmatch(path)
+        if match is None and self._dispute(path, body):
+            return
         if match is None:
             raise RequestRefused(404, "no_such_route", "no such route")
         charge_reference = urllib.parse.unquote(match[1]) if match[1] else None
@@ -129,6 +138,17 @@ class Handler(BaseHTTPRequestHandler):
             return
         headers = (("Idempotent-Replayed", "true"),) if exchange.is_replay else ()
         self._reply(Reply(200, (exchange.answer or "").encode(), headers=headers))
+
+    def _dispute(self, path: str, body: dict[str, object]) -> bool:
+        """Whether the path is of a dispute, which is then opened or closed."""
+        acquirer = self.server.acquirer
+        if opening := _OPEN_DISPUTE.fullmatch(path):
+            reference = urllib.parse.unquote(opening[1])
+            self._reply(_json(acquirer.open_dispute(reference, asked_of(body))))
+        elif closing := _CLOSE_DISPUTE.fullmatch(path):
+            dispute_id = urllib.parse.unquote(closing[1])
+            self._reply(_json(acquirer.close_dispute(dispute_id, outcome_of(body))))
+        return bool(opening or _CLOSE_DISPUTE.fullmatch(path))
 
     def _fail(self, fault: Fault, answer: str | None) -> None:
         """The client meets the fault; what took effect has done so already."""
@@ -181,6 +201,11 @@ class Handler(BaseHTTPRequestHandler):
             if charge is None:
                 raise RequestRefused(404, "unknown_charge", "no charge has this reference")
             return _json(charge)
+        if path.startswith("/v1/disputes/"):
+            dispute = acquirer.dispute(urllib.parse.unquote(path.removeprefix("/v1/disputes/")))
+            if dispute is None:
+                raise RequestRefused(404, "unknown_dispute", "no dispute has this id")
+            return _json(dispute)
         raise RequestRefused(404, "no_such_route", "no such route")
 
     def _charges(self, query: dict[str, str]) -> Reply:

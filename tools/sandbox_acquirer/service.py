@@ -9,6 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from tools.sandbox_acquirer.disputes import (
+    RESPOND_WITHIN_DAYS,
+    Asked,
+    Dispute,
+    closed,
+    require_disputable,
+)
+from tools.sandbox_acquirer.disputes import Outcome as DisputeOutcome
 from tools.sandbox_acquirer.rules import (
     Effect,
     Operation,
@@ -114,6 +122,52 @@ class Acquirer:
         ]
         return {"data": data, "has_more": len(rows) > limit}
 
+    def open_dispute(self, charge_reference: str, asked: Asked) -> dict[str, object]:
+        """The payer's bank has the money back for now; the merchant is told by a callback.
+
+        All that is not disputed yet unless an amount is named. RequestRefused for a charge that
+        nobody knows, or for more than was captured.
+        """
+        at = self._clock()
+        with self._store.transaction():
+            charge = self._store.charge(charge_reference)
+            if charge is None:
+                raise RequestRefused(404, "unknown_charge", "no charge has this reference")
+            amount = asked.amount or max(charge.captured - charge.disputed, 1)
+            require_disputable(charge, amount)
+            dispute = Dispute(
+                id=f"dsp_{uuid.uuid4().hex}",
+                charge_reference=charge_reference,
+                amount=amount,
+                currency=charge.currency,
+                reason=asked.reason,
+                respond_by=_text_of(at + timedelta(days=RESPOND_WITHIN_DAYS)),
+                created=_text_of(at),
+            )
+            self._store.put_dispute(dispute)
+            self._tell({"dispute": dispute.fields})
+        return dispute.fields
+
+    def close_dispute(self, dispute_id: str, outcome: DisputeOutcome) -> dict[str, object]:
+        """The payer's bank has decided; the merchant is told. Twice the same is once.
+
+        RequestRefused for a dispute that nobody knows, or that has ended otherwise.
+        """
+        with self._store.transaction():
+            dispute = self._store.dispute(dispute_id)
+            if dispute is None:
+                raise RequestRefused(404, "unknown_dispute", "no dispute has this id")
+            ended = closed(dispute, outcome)
+            if dispute.status == "open":
+                self._store.put_dispute(ended, closed=self._now())
+                self._tell({"dispute": ended.fields})
+        return ended.fields
+
+    def dispute(self, dispute_id: str) -> dict[str, object] | None:
+        """The dispute as it is now."""
+        dispute = self._store.dispute(dispute_id)
+        return None if dispute is None else dispute.fields
+
     def statistics(self) -> dict[str, object]:
         """Totals over everything ever recorded."""
         return self._store.statistics()
@@ -186,10 +240,14 @@ class Acquirer:
         answer = _answer(request, status="approved", code=None, at=at)
         fee = fee_of(effect.settled)
         self._store.put_operation(request, Entry("approved", answer, at, effect.settled, fee))
-        body = json.dumps({"id": f"cb_{uuid.uuid4().hex}", "operation": json.loads(answer)})
-        for _ in range(2 if behaviour.fault is Fault.DUPLICATE_CALLBACK else 1):
-            self._store.put_callback(body)
+        times = 2 if behaviour.fault is Fault.DUPLICATE_CALLBACK else 1
+        self._tell({"operation": json.loads(answer)}, times=times)
         return answer
+
+    def _tell(self, news: dict[str, object], *, times: int = 1) -> None:
+        body = json.dumps({"id": f"cb_{uuid.uuid4().hex}", **news})
+        for _ in range(times):
+            self._store.put_callback(body)
 
     def _effect(self, request: Request) -> Effect | str:
         if request.operation is Operation.CHARGE:
@@ -220,7 +278,11 @@ class Acquirer:
         return operation is not None and operation.status == "processing"
 
     def _now(self) -> str:
-        return self._clock().isoformat(timespec="milliseconds")
+        return _text_of(self._clock())
+
+
+def _text_of(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _answer(request: Request, *, status: str, code: str | None, at: str) -> str:
@@ -240,5 +302,5 @@ def _answer(request: Request, *, status: str, code: str | None, at: str) -> str:
 
 
 def _fields(charge: object) -> dict[str, object]:
-    names = ("reference", "amount", "currency", "captured", "refunded", "canceled", "released")
-    return {name: getattr(charge, name) for name in names}
+    money = ("amount", "currency", "captured", "refunded", "disputed")
+    return {name: getattr(charge, name) for name in ("reference", *money, "canceled", "released")}

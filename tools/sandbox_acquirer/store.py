@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.sandbox_acquirer.disputes import Dispute
 from tools.sandbox_acquirer.rules import Charge, Request
 
 SCHEMA = """
@@ -44,6 +45,18 @@ CREATE TABLE IF NOT EXISTS sends (
   reference TEXT PRIMARY KEY,
   sends INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS disputes (
+  id TEXT PRIMARY KEY,
+  charge_reference TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  respond_by TEXT NOT NULL,
+  created TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('open', 'won', 'lost')),
+  closed TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS disputes_of_charge ON disputes (charge_reference);
 CREATE TABLE IF NOT EXISTS callbacks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   body TEXT NOT NULL,
@@ -74,16 +87,41 @@ ON CONFLICT (reference) DO UPDATE SET
   captured = excluded.captured, refunded = excluded.refunded, canceled = excluded.canceled,
   released = excluded.released
 """
+PUT_DISPUTE = """
+INSERT INTO disputes
+  (id, charge_reference, amount, currency, reason, respond_by, created, status, closed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, closed = excluded.closed
+"""
+GET_DISPUTE = """
+SELECT id, charge_reference, amount, currency, reason, respond_by, created, status
+FROM disputes WHERE id = ?
+"""
 GET_OPERATION = "SELECT * FROM operations WHERE reference = ?"
-GET_CHARGE = "SELECT * FROM charges WHERE reference = ?"
-LIST_CHARGES = """
-SELECT charges.*, coalesce(sends.sends, 0) AS sends
+# What a payer has back by a dispute, for now or for good.
+DISPUTED = """
+(SELECT coalesce(sum(amount), 0) FROM disputes
+ WHERE charge_reference = charges.reference AND status <> 'won') AS disputed
+"""
+GET_CHARGE = "SELECT *, " + DISPUTED + " FROM charges WHERE reference = ?"  # noqa: S608 - our own text
+LIST_CHARGES = (
+    "SELECT charges.*, coalesce(sends.sends, 0) AS sends, "
+    + DISPUTED
+    + """
 FROM charges LEFT JOIN sends USING (reference)
 WHERE charges.sequence > ? ORDER BY charges.sequence LIMIT ?
 """
+)
 SETTLED_ON = """
 SELECT sequence, reference, operation, charge_reference, currency, settled, fee, created_at
-FROM operations WHERE settled <> 0 AND created_at >= ? AND created_at < ? ORDER BY sequence
+FROM operations WHERE settled <> 0 AND created_at >= ?1 AND created_at < ?2
+UNION ALL
+SELECT rowid, id, 'dispute', charge_reference, currency, -amount, 0, created
+FROM disputes WHERE created >= ?1 AND created < ?2
+UNION ALL
+SELECT rowid, id, 'dispute_won', charge_reference, currency, amount, 0, closed
+FROM disputes WHERE status = 'won' AND closed >= ?1 AND closed < ?2
+ORDER BY created_at, sequence
 """
 COUNTS = """
 SELECT operation, status, count(*) AS operations FROM operations
@@ -215,6 +253,26 @@ class Store:
             int(charge.released),
         )
 
+    def dispute(self, dispute_id: str) -> Dispute | None:
+        """The dispute of this id."""
+        row = self._maybe(GET_DISPUTE, dispute_id)
+        return None if row is None else Dispute(**dict(row))
+
+    def put_dispute(self, dispute: Dispute, *, closed: str | None = None) -> None:
+        """The dispute is recorded as it is now, and when it ended."""
+        self._run(
+            PUT_DISPUTE,
+            dispute.id,
+            dispute.charge_reference,
+            dispute.amount,
+            dispute.currency,
+            dispute.reason,
+            dispute.respond_by,
+            dispute.created,
+            dispute.status,
+            closed,
+        )
+
     def cancel_before_arrival(self, reference: str) -> None:
         """A charge that still comes under `reference` will be declined."""
         self._run("INSERT OR IGNORE INTO canceled_before_arrival VALUES (?)", reference)
@@ -279,6 +337,7 @@ def _charge(row: sqlite3.Row) -> Charge:
         payment_method=row["payment_method"],
         captured=row["captured"],
         refunded=row["refunded"],
+        disputed=row["disputed"],
         canceled=bool(row["canceled"]),
         released=bool(row["released"]),
     )

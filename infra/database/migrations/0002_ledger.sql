@@ -11,8 +11,8 @@ CREATE DOMAIN movement AS BIGINT CONSTRAINT entry_moves_something CHECK (VALUE <
 CREATE TYPE transfer_state AS ENUM ('single', 'pending', 'post', 'void', 'expire');
 CREATE TYPE transfer_kind AS ENUM (
     'payment', 'fee', 'refund', 'payout', 'payout_paid', 'payout_returned', 'gateway_cost',
-    'dispute', 'dispute_won', 'reserve_hold', 'reserve_release', 'adjustment', 'import',
-    'reversal', 'late_approval'
+    'dispute', 'dispute_cover', 'dispute_excess', 'dispute_won', 'reserve_hold',
+    'reserve_release', 'adjustment', 'import', 'reversal', 'late_approval'
 );
 CREATE TYPE entry_type AS ENUM ('pending', 'posted', 'voided');
 

@@ -24,6 +24,9 @@ CREATE TABLE transactions (
     captures SMALLINT NOT NULL DEFAULT 0,
     refunded_amount total NOT NULL DEFAULT 0,
     refunding_amount total NOT NULL DEFAULT 0,
+    -- Of disputes that are open or lost: what the payment covers, and what they took beyond it.
+    disputed_amount total NOT NULL DEFAULT 0,
+    disputed_excess total NOT NULL DEFAULT 0,
     fee_amount BIGINT NOT NULL DEFAULT 0,
     fee_basis_points INTEGER NOT NULL DEFAULT 0,
     fee_fixed_minor BIGINT NOT NULL DEFAULT 0,
@@ -72,10 +75,10 @@ $$;
 -- back, in whole or for the time being, is added up here and nowhere else.
 CREATE FUNCTION payment_is_covered(
     p_status payment_status, p_amount BIGINT, p_captured BIGINT, p_refunded BIGINT,
-    p_refunding BIGINT
+    p_refunding BIGINT, p_disputed BIGINT
 ) RETURNS BOOLEAN
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT p_refunded + p_refunding <= p_captured AND p_captured <= p_amount
+    SELECT p_refunded + p_refunding + p_disputed <= p_captured AND p_captured <= p_amount
         AND CASE p_status
             WHEN 'COMPLETED' THEN p_captured > 0
             WHEN 'AUTHORIZED' THEN p_captured < p_amount
@@ -97,9 +100,14 @@ BEGIN
         (NEW.id, NEW.merchant_id, NEW.mode, NEW.amount, NEW.currency, NEW.transfer_id) THEN
         RAISE EXCEPTION 'what was asked for in a payment never changes' USING ERRCODE = 'PN020';
     ELSIF NOT payment_is_covered(
-            NEW.status, NEW.amount, NEW.captured_amount, NEW.refunded_amount, NEW.refunding_amount
+            NEW.status, NEW.amount, NEW.captured_amount, NEW.refunded_amount,
+            NEW.refunding_amount, NEW.disputed_amount
         ) OR NEW.captured_amount < OLD.captured_amount
         OR NEW.refunded_amount < OLD.refunded_amount
+        -- A refund begins only with what no dispute has taken, covered or not.
+        OR NEW.refunded_amount + NEW.refunding_amount > OLD.refunded_amount + OLD.refunding_amount
+        AND NEW.refunded_amount + NEW.refunding_amount + NEW.disputed_amount + NEW.disputed_excess
+        > NEW.captured_amount
         OR NEW.captured_amount > OLD.captured_amount AND NEW.captures <> OLD.captures + 1
         OR (NEW.open_operation IS NULL) <> (NEW.open_operation_id IS NULL) THEN
         RAISE EXCEPTION 'payment % would contradict itself', NEW.id
@@ -413,7 +421,7 @@ WHERE (finished_at IS NULL) <> (status IS NULL) OR (status IS NULL) <> (body IS 
 CREATE VIEW audit.payment_contradicts_itself AS
 SELECT id AS payment_id FROM transactions
 WHERE NOT payment_is_covered(
-        status, amount, captured_amount, refunded_amount, refunding_amount
+        status, amount, captured_amount, refunded_amount, refunding_amount, disputed_amount
     ) OR (open_operation IS NULL) <> (open_operation_id IS NULL);
 
 CREATE VIEW audit.payment_has_no_merchant AS

@@ -2,35 +2,22 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from paynexus import events, ids
-from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.events import FACTS
 from paynexus.gateways.port import Operation, Outcome, Result
-from paynexus.ids import MerchantId, PaymentId
+from paynexus.ids import PaymentId
 from paynexus.payments import authority, operations, sweeper
+from tests.disputing import Bank
 from tests.flow import Flow
 from tests.integration.changefeed.recording import Drain, RecordingBus
 from tests.sandbox import Sandbox
+from tools.sandbox_acquirer.disputes import Outcome as End
 
 ELSEWHERE = ("settlement.", "transfer.expired.")
 """What no payment tells: none of their holds has a time-out."""
-
-
-@pytest.fixture(name="flow")
-def _flow(
-    database: Database, cache: Cache, merchant: MerchantId, now: dt.datetime, tmp_path: Path
-) -> Iterator[Flow]:
-    sandbox = Sandbox(tmp_path / "acquirer")
-    sandbox.start()
-    yield Flow(database, cache, {"test": sandbox.gateway}, merchant, now)
-    sandbox.stop()
 
 
 def _refund(flow: Flow, payment_id: PaymentId) -> None:
@@ -49,8 +36,8 @@ def _come_late(flow: Flow) -> PaymentId:
     return payment_id
 
 
-def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
-    """Approved and refunded, refused, challenged, blocked, captured, canceled, unknown, late."""
+def test_each_payment_is_told_as_it_went(flow: Flow, sandbox: Sandbox, drain: Drain) -> None:
+    """Approved, refunded, refused, challenged, blocked, captured, canceled, unknown, disputed."""
     refunded, _ = flow.take(email="ada@example.com")
     _refund(flow, refunded)
     _refund(flow, flow.take("tok_refund_decline")[0])
@@ -66,6 +53,8 @@ def test_each_payment_is_told_as_it_went(flow: Flow, drain: Drain) -> None:
     unknown, _ = flow.take("tok_error_after")
     sweeper.sweep(flow.database, flow.run, now=flow.now + dt.timedelta(minutes=2))
     late = _come_late(flow)
+    for end in (End.WON, End.LOST):
+        Bank(flow, sandbox).dispute(refunded, 100, end)
     bus = RecordingBus()
 
     drain(bus)

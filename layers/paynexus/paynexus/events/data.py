@@ -19,6 +19,7 @@ type Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 type EventText = Annotated[str, Field(pattern=f"^evt_{_BASE32}$")]
 type MerchantText = Annotated[str, Field(pattern=f"^mer_{_BASE32}$")]
 type PaymentText = Annotated[str, Field(pattern=f"^pay_{_BASE32}$")]
+type DisputeText = Annotated[str, Field(pattern=f"^dp_{_BASE32}$")]
 type RefundText = Annotated[str, Field(pattern=f"^re_{_BASE32}$")]
 type TransferText = Annotated[str, Field(pattern=f"^tr_{_BASE32}$")]
 type AccountText = Annotated[str, Field(pattern=f"^acc_{_BASE32}$")]
@@ -73,6 +74,7 @@ class PaymentData(_Strict):
     amount: Amount
     captured: Amount
     refunded: Amount
+    disputed: Amount
     fee: Amount
     capture: Literal["automatic", "manual"]
     payment_method: str
@@ -101,6 +103,25 @@ class RefundData(_Strict):
     created: Moment
 
 
+class DisputeData(_Strict):
+    """A dispute as it was right after the fact.
+
+    `covered` is what its merchant bears unless it is won; the rest of `amount` had gone back to
+    the payer before.
+    """
+
+    id: DisputeText
+    object: Literal["dispute"]
+    payment: PaymentText
+    status: Literal["OPEN", "WON", "LOST"]
+    amount: Amount
+    covered: Amount
+    reason: str | None
+    respond_by: Moment | None
+    mode: Mode
+    created: Moment
+
+
 class TransferData(_Strict):
     """One movement in the books, or a step of one.
 
@@ -124,6 +145,8 @@ class TransferData(_Strict):
         "payout_returned",
         "gateway_cost",
         "dispute",
+        "dispute_cover",
+        "dispute_excess",
         "dispute_won",
         "reserve_hold",
         "reserve_release",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, create_model
 
 from paynexus.events.data import (
+    DisputeData,
     Envelope,
     FraudDecisionData,
     PaymentData,
@@ -56,6 +57,7 @@ def _payment(kind: str, sequence: int, status: str, **changes: object) -> Fact:
         "amount": _EUR_12_50,
         "captured": _EUR_0,
         "refunded": _EUR_0,
+        "disputed": _EUR_0,
         "fee": _EUR_0,
         "capture": "automatic",
         "payment_method": "tok_approve",
@@ -86,6 +88,22 @@ def _refund(kind: str, sequence: int, status: str, failure: object = None) -> Fa
         "created": _CREATED,
     }
     return Fact("payments.events", RefundData, _sample(kind, f"re_{_ID}", sequence, data))
+
+
+def _dispute(kind: str, sequence: int, status: str) -> Fact:
+    data = {
+        "id": f"dp_{_ID}",
+        "object": "dispute",
+        "payment": f"pay_{_ID}",
+        "status": status,
+        "amount": _EUR_12_50,
+        "covered": {"amount": 800, "currency": "EUR"},
+        "reason": "product_not_received",
+        "respond_by": "2026-12-06T23:59:59.000Z",
+        "mode": "test",
+        "created": _CREATED,
+    }
+    return Fact("payments.events", DisputeData, _sample(kind, f"dp_{_ID}", sequence, data))
 
 
 def _transfer(kind: str, sequence: int, debit: int, credit: int, *, released: int = 0) -> Fact:
@@ -168,6 +186,9 @@ _FACTS = (
     _refund("refund.created.v1", 1, "PENDING"),
     _refund("refund.completed.v1", 2, "COMPLETED"),
     _refund("refund.failed.v1", 2, "FAILED", {"code": "refund_declined", "message": None}),
+    _dispute("dispute.opened.v1", 1, "OPEN"),
+    _dispute("dispute.won.v1", 2, "WON"),
+    _dispute("dispute.lost.v1", 2, "LOST"),
     _transfer("transfer.pending.v1", 1, 1250, -3700),
     _transfer("transfer.posted.v1", 2, 71250, -98155, released=1250),
     _transfer("transfer.voided.v1", 2, 0, -2450, released=1250),

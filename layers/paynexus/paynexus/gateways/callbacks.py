@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from paynexus.gateways import sandbox_callbacks
-from paynexus.gateways.port import Word
+from paynexus.gateways.port import DisputeWord, Word
 from paynexus.gateways.stripe import callbacks as stripe_callbacks
 
 
@@ -24,7 +24,7 @@ class Dialect:
     own, or not of now. Headers go by their names in small letters."""
     id_of: Callable[[str], str | None]
     """The callback's own id; None for what has none that can be read."""
-    read: Callable[[str], Word | None]
+    read: Callable[[str], Word | DisputeWord | None]
     """What the body says; None for what can't be understood."""
 
 

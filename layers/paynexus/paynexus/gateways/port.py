@@ -4,7 +4,7 @@ import datetime as dt
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from paynexus.gateways.circuit import Health
 from paynexus.money import Money
@@ -88,6 +88,38 @@ class Word:
     currency: str | None
 
 
+class DisputeState(enum.StrEnum):
+    """Where a dispute stands at its gateway, by the merchant's side."""
+
+    INQUIRY = "INQUIRY"
+    """The payer's bank asks; no money is taken, and perhaps never will be."""
+    OPEN = "OPEN"
+    WON = "WON"
+    LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeWord:
+    """What a gateway said, unasked: that there is news of a dispute it calls so. A hint."""
+
+    gateway_reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDispute:
+    """A dispute as its gateway tells of it when asked."""
+
+    gateway_reference: str
+    charge_reference: str
+    """Ours."""
+    state: DisputeState
+    money: Money
+    """What the payer asks back; the gateway has taken it while the dispute is open."""
+    reason: str | None = None
+    respond_by: dt.datetime | None = None
+    """Until when the gateway takes evidence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What was sent before, and when first: some gateways answer only to a repetition."""
@@ -119,6 +151,19 @@ class Gateway(Protocol):
 
     def is_healthy(self) -> bool:
         """Whether the gateway answers its health question."""
+
+
+@runtime_checkable
+class DisputeDesk(Protocol):
+    """A gateway that can be asked about disputes; not each can."""
+
+    def dispute(
+        self, gateway_reference: str, *, deadline_seconds: float
+    ) -> GatewayDispute | Result:
+        """The dispute as it stands.
+
+        DECLINED when the gateway itself says that there is none; UNKNOWN when it can't be asked.
+        """
 
 
 class Fleet(Protocol):

@@ -1,11 +1,21 @@
 """The adapter for the sandbox acquirer, where test payments go."""
 
+import datetime as dt
 from http import HTTPStatus
 from urllib.parse import quote
 
 from paynexus.gateways.outcomes import Failure, failed, refused
-from paynexus.gateways.port import Instruction, Operation, Outcome, Result, Sent
+from paynexus.gateways.port import (
+    DisputeState,
+    GatewayDispute,
+    Instruction,
+    Operation,
+    Outcome,
+    Result,
+    Sent,
+)
 from paynexus.gateways.wire import Answer, exchange
+from paynexus.money import EXPONENTS, Money, limit_of
 
 HEALTH_SECONDS = 2.0
 _ACTIONS = {
@@ -17,6 +27,13 @@ _OUTCOMES = {
     "approved": Outcome.APPROVED,
     "declined": Outcome.DECLINED,
     "processing": Outcome.UNKNOWN,
+}
+
+
+_STATES = {
+    "open": DisputeState.OPEN,
+    "won": DisputeState.WON,
+    "lost": DisputeState.LOST,
 }
 
 
@@ -65,6 +82,25 @@ class SandboxGateway:
             return None
         return Result(Outcome.UNKNOWN, code=code or f"gateway_status_{answer.status}")
 
+    def dispute(
+        self, gateway_reference: str, *, deadline_seconds: float
+    ) -> GatewayDispute | Result:
+        """The dispute as it stands at the acquirer."""
+        answer = exchange(
+            "GET",
+            f"{self._url}/v1/disputes/{quote(gateway_reference, safe='')}",
+            headers=self._headers,
+            deadline_seconds=deadline_seconds,
+        )
+        if isinstance(answer, Failure):
+            return Result(Outcome.UNKNOWN, code=answer.code)
+        if answer.status == HTTPStatus.OK:
+            return _dispute_of(answer, gateway_reference)
+        code = _error_code(answer)
+        is_none = answer.status == HTTPStatus.NOT_FOUND and code == "unknown_dispute"
+        outcome = Outcome.DECLINED if is_none else Outcome.UNKNOWN
+        return Result(outcome, code=code or f"gateway_status_{answer.status}")
+
     def is_healthy(self) -> bool:
         """Whether the acquirer answers its health question."""
         answer = exchange("GET", f"{self._url}/health", headers={}, deadline_seconds=HEALTH_SECONDS)
@@ -105,6 +141,29 @@ def _result_of(answer: Answer, reference: str) -> Result:
         message=_text(body.get("message")),
         response=body,
     )
+
+
+def _dispute_of(answer: Answer, gateway_reference: str) -> GatewayDispute | Result:
+    body = answer.body
+    amount, currency, charge = body.get("amount"), body.get("currency"), body.get("reference")
+    state, respond_by = _STATES.get(str(body.get("status"))), _moment(body.get("respond_by"))
+    if (
+        body.get("id") != gateway_reference
+        or not (isinstance(charge, str) and isinstance(currency, str) and type(amount) is int)
+        or state is None
+        or currency not in EXPONENTS
+        or not 0 < amount <= limit_of(currency)
+    ):
+        return Result(Outcome.UNKNOWN, code="answer_unreadable")
+    money, reason = Money(amount, currency), _text(body.get("reason"))
+    return GatewayDispute(gateway_reference, charge, state, money, reason, respond_by)
+
+
+def _moment(value: object) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(str(value)).astimezone(dt.UTC)
+    except ValueError:
+        return None
 
 
 def _error_code(answer: Answer) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from paynexus import jsontext
 from paynexus.errors import PayNexusError, SignatureRefused
-from paynexus.gateways.port import Operation, Outcome, Word
+from paynexus.gateways.port import DisputeWord, Operation, Outcome, Word
 
 SIGNATURE_HEADER = "acquirer-signature"
 TOLERANCE = dt.timedelta(minutes=5)
@@ -51,8 +51,13 @@ def id_of(body: str) -> str | None:
     return _text(_object(body).get("id"))
 
 
-def read(body: str) -> Word | None:
-    """What the acquirer says of one operation; None for what is not its way to put it."""
+def read(body: str) -> Word | DisputeWord | None:
+    """What the acquirer says of an operation or a dispute; None for what it would not say so."""
+    dispute_id = _text(_object(_object(body).get("dispute")).get("id"))
+    return DisputeWord(dispute_id) if dispute_id else _read_operation(body)
+
+
+def _read_operation(body: str) -> Word | None:
     said = _object(_object(body).get("operation"))
     operation, reference = _text(said.get("operation")), _text(said.get("reference"))
     outcome = _OUTCOMES.get(_text(said.get("status")) or "")

@@ -8,9 +8,18 @@ from paynexus.gateways import breaker
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Admission, Health, Refusal, State, Verdict
 from paynexus.gateways.outcomes import CIRCUIT_OPEN, GATEWAY_BUSY, STILL_ANSWERS
-from paynexus.gateways.port import Gateway, Instruction, Outcome, Result, Sent
+from paynexus.gateways.port import (
+    DisputeDesk,
+    Gateway,
+    GatewayDispute,
+    Instruction,
+    Outcome,
+    Result,
+    Sent,
+)
 from paynexus.gateways.retry import Pace, send_with_retries
 
+NO_DISPUTES = "gateway_tells_no_disputes"
 NEUTRAL_CODES = frozenset({"gateway_rate_limited"})
 
 
@@ -55,6 +64,20 @@ class GuardedGateway:
             lambda: self._adapter.inquire(reference, deadline_seconds=deadline_seconds, sent=sent),
         )
 
+    def dispute(
+        self, gateway_reference: str, *, deadline_seconds: float
+    ) -> GatewayDispute | Result:
+        """The dispute as it stands; UNKNOWN with the circuit open, or of one that tells of none."""
+        adapter = self._adapter
+        if not isinstance(adapter, DisputeDesk):
+            return Result(Outcome.UNKNOWN, code=NO_DISPUTES)
+        admission = self._breaker.admit()
+        if admission.refusal:
+            return Result(Outcome.UNKNOWN, code=_refusal_code(admission))
+        return self._judged(
+            admission, lambda: adapter.dispute(gateway_reference, deadline_seconds=deadline_seconds)
+        )
+
     def is_healthy(self) -> bool:
         """Whether the gateway answers its health question, whatever the circuit says."""
         return self._adapter.is_healthy()
@@ -78,12 +101,14 @@ class GuardedGateway:
             admission, lambda: self._adapter.send(instruction, deadline_seconds=seconds)
         )
 
-    def _judged[T: Result | None](self, admission: Admission, call: Callable[[], T]) -> T:
+    def _judged[T: Result | GatewayDispute | None](
+        self, admission: Admission, call: Callable[[], T]
+    ) -> T:
         """The call's result; the circuit knows how it ended and how long it took."""
         verdict, began = Verdict.FAILURE, self._monotonic()
         try:
             result = call()
-            verdict = Verdict.SUCCESS if result is None else verdict_on(result)
+            verdict = verdict_on(result) if isinstance(result, Result) else Verdict.SUCCESS
             return result
         finally:
             self._breaker.record(admission, verdict, seconds=self._monotonic() - began)

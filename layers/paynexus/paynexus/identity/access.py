@@ -17,6 +17,8 @@ SCOPE_OF: Mapping[str, Scope] = MappingProxyType(
         "POST /payments/{id}/confirm": Scope.PAYMENTS_WRITE,
         "POST /payments/{id}/refunds": Scope.REFUNDS_WRITE,
         "GET /refunds/{id}": Scope.PAYMENTS_READ,
+        "GET /disputes": Scope.PAYMENTS_READ,
+        "GET /disputes/{id}": Scope.PAYMENTS_READ,
         "POST /qr-codes": Scope.QR,
         "POST /qr-codes/scan": Scope.QR,
         "GET /qr-codes/{id}": Scope.QR,

@@ -56,6 +56,10 @@ BOOKINGS: Mapping[TransferKind, tuple[AccountType, AccountType]] = MappingProxyT
             AccountType.SETTLEMENT_IN_TRANSIT,
             AccountType.MERCHANT_PAYABLE,
         ),
+        TransferKind.DISPUTE: (AccountType.DISPUTE, AccountType.GATEWAY_RECEIVABLE),
+        TransferKind.DISPUTE_COVER: (AccountType.MERCHANT_PAYABLE, AccountType.DISPUTE),
+        TransferKind.DISPUTE_EXCESS: (AccountType.SUSPENSE, AccountType.DISPUTE),
+        TransferKind.DISPUTE_WON: (AccountType.GATEWAY_RECEIVABLE, AccountType.DISPUTE),
         TransferKind.LATE_APPROVAL: (AccountType.GATEWAY_RECEIVABLE, AccountType.SUSPENSE),
     }
 )

@@ -26,6 +26,8 @@ class TransferKind(StrEnum):
     PAYOUT_RETURNED = "payout_returned"
     GATEWAY_COST = "gateway_cost"
     DISPUTE = "dispute"
+    DISPUTE_COVER = "dispute_cover"
+    DISPUTE_EXCESS = "dispute_excess"
     DISPUTE_WON = "dispute_won"
     RESERVE_HOLD = "reserve_hold"
     RESERVE_RELEASE = "reserve_release"

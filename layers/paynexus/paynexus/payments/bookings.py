@@ -3,9 +3,11 @@
 from paynexus import ids
 from paynexus.ids import TransferId
 from paynexus.ledger.accounts import Account, AccountType
+from paynexus.ledger.chart import BOOKINGS
 from paynexus.ledger.model import Transfer, TransferKind
 from paynexus.merchants.model import FeeSchedule
 from paynexus.money import Money
+from paynexus.payments.dispute import Dispute
 from paynexus.payments.model import Payment, Refund
 
 
@@ -61,6 +63,27 @@ def late_transfer(payment: Payment, money: Money, transfer_id: TransferId) -> Tr
     )
 
 
+def dispute_transfer(
+    dispute: Dispute, kind: TransferKind, amount: int, transfer_id: TransferId
+) -> Transfer:
+    """One movement of a dispute's money, between the accounts that the chart names for its kind.
+
+    DISPUTE: the gateway has taken it. DISPUTE_WON: it has given it back. DISPUTE_COVER: what the
+    merchant bears, should it be lost. DISPUTE_EXCESS: what was taken though it had been returned
+    before; whose that is, a person finds out.
+    """
+    debit, credit = (_account(of, dispute) for of in BOOKINGS[kind])
+    return Transfer(
+        id=transfer_id,
+        kind=kind,
+        debit=debit,
+        credit=credit,
+        money=Money(amount, dispute.money.currency),
+        object_id=ids.text("dp", dispute.id),
+        transaction_id=dispute.payment_id,
+    )
+
+
 def fee_on(payment: Payment) -> int:
     """The fee for all that was captured, by the schedule in force when it was accepted.
 
@@ -69,6 +92,11 @@ def fee_on(payment: Payment) -> int:
     """
     schedule = FeeSchedule(payment.fee_basis_points, payment.fee_fixed_minor)
     return schedule.fee_on(Money(payment.captured_amount, payment.money.currency)).amount
+
+
+def _account(kind: AccountType, dispute: Dispute) -> Account:
+    merchant_id = dispute.merchant_id if kind is AccountType.MERCHANT_PAYABLE else None
+    return Account(kind, dispute.mode, dispute.money.currency, merchant_id)
 
 
 def _platform(kind: AccountType, payment: Payment) -> Account:

@@ -22,8 +22,10 @@ from paynexus.errors import (
     SignatureRefused,
 )
 from paynexus.gateways.callbacks import DIALECTS, Dialect
+from paynexus.gateways.port import DisputeWord, Word
 from paynexus.observability import count, logger
-from paynexus.payments import steps
+from paynexus.payments import disputes, steps
+from paynexus.payments.disputes import Ask
 from paynexus.payments.steps import Step
 from paynexus.payments.store import callbacks as store
 from paynexus.payments.store.callbacks import Callback
@@ -68,38 +70,37 @@ def receive(
     return _kept(db, gateway, dialect, body, now)
 
 
-def apply(db: Database, run: Runner, callback: Callback, *, now: dt.datetime) -> State:
+def apply(db: Database, run: Runner, callback: Callback, *, ask: Ask, now: dt.datetime) -> State:
     """What the callback speaks of is as the gateway says when asked, and the payment with it.
 
     PENDING when the gateway could not be asked yet; the sweeper comes back to it.
     """
-    asked, verdict = _judged(db, callback)
-    if verdict is Verdict.ASK and asked is not None:
-        run(_step_of(asked))
-        asked, verdict = _judged(db, callback)
-    if verdict is Verdict.CONFIRMED and asked is not None:
-        # Whoever learned of it may have died before the payment's end.
-        steps.finish(db, _step_of(asked), blocked=False, now=now)
+    word = dialect_of(callback.gateway).read(callback.body or "")
+    if isinstance(word, DisputeWord):
+        name = word.gateway_reference
+        asked, verdict = disputes.learn(db, run, ask, callback.gateway, name, now=now)
+    else:
+        asked, verdict = _learn(db, run, callback.gateway, word, now)
     if verdict is not Verdict.ASK:
         _record(db, callback, verdict, asked, now)
     return state_of(verdict)
 
 
-def take(db: Database, run: Runner, callback: Callback, *, now: dt.datetime) -> None:
+def take(db: Database, run: Runner, callback: Callback, *, ask: Ask, now: dt.datetime) -> None:
     """As `apply`; what fails is logged and left to the sweeper, since the callback is on record."""
     try:
-        apply(db, run, callback, now=now)
+        apply(db, run, callback, ask=ask, now=now)
     except PayNexusError as error:
         logger.warning("callback not applied", gateway=callback.gateway, code=error.code)
         count("CallbackFailed")
 
 
-def sweep(db: Database, run: Runner, *, now: dt.datetime) -> int:
+def sweep(db: Database, run: Runner, *, ask: Ask, now: dt.datetime) -> int:
     """Each callback that was left half-way was brought one step further; their number."""
     with db.transaction() as tx:
         left = store.take_up(tx, before=now - LEFT_ALONE, now=now, limit=SWEEP_LIMIT)
     for callback in left:
-        take(db, run, callback, now=now)
+        take(db, run, callback, ask=ask, now=now)
     count("CallbacksSwept", len(left))
     return len(left)
 
@@ -137,12 +138,24 @@ def _kept(
     return callback
 
 
-def _judged(db: Database, callback: Callback) -> tuple[Asked | None, Verdict]:
-    word = dialect_of(callback.gateway).read(callback.body or "")
+def _learn(
+    db: Database, run: Runner, gateway: str, word: Word | None, now: dt.datetime
+) -> tuple[Asked | None, Verdict]:
+    asked, verdict = _judged(db, gateway, word)
+    if verdict is Verdict.ASK and asked is not None:
+        run(_step_of(asked))
+        asked, verdict = _judged(db, gateway, word)
+    if verdict is Verdict.CONFIRMED and asked is not None:
+        # Whoever learned of it may have died before the payment's end.
+        steps.finish(db, _step_of(asked), blocked=False, now=now)
+    return asked, verdict
+
+
+def _judged(db: Database, gateway: str, word: Word | None) -> tuple[Asked | None, Verdict]:
     if word is None:
         return None, Verdict.UNREADABLE
     with db.reading() as connection:
-        asked = store.asked(connection, callback.gateway, word.reference)
+        asked = store.asked(connection, gateway, word.reference)
     return asked, judge(word, asked)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from aws_lambda_powertools.metrics import MetricUnit
 
 from paynexus.db import Connection, Database
-from paynexus.ids import PaymentId
+from paynexus.ids import DisputeId, PaymentId
 from paynexus.observability import count, gauge, logger
 from paynexus.payments import ladder
 from paynexus.payments.store import cases
@@ -24,16 +24,29 @@ class Kind(StrEnum):
     """Nobody could say for half a day what became of a call. Closed by whatever clears it up."""
     CONTRADICTION = "contradiction"
     """A gateway said the opposite of what it had said before."""
+    DISPUTE_EXCESS = "dispute_excess"
+    """A dispute took money that had gone back to the payer before. Closed when it is won."""
     LATE_APPROVAL_KEPT = "late_approval_kept"
     """Money taken for a payment that had ended: the gateway refuses to give it back."""
 
 
 def open_case(
-    tx: Connection, kind: Kind, attempt_id: UUID, payment_id: PaymentId, *, now: dt.datetime
+    tx: Connection,
+    kind: Kind,
+    attempt_id: UUID,
+    payment_id: PaymentId,
+    *,
+    now: dt.datetime,
+    dispute_id: DisputeId | None = None,
 ) -> None:
-    """There is one case of this kind about the attempt; whoever is responsible is told of it."""
+    """There is one case of this kind about the attempt, or the dispute of what it took.
+
+    Whoever is responsible is told of it.
+    """
     due_at = now + ladder.CASE_DUE
-    if cases.open_one(tx, kind, attempt_id, payment_id, due_at=due_at, now=now):
+    if cases.open_one(
+        tx, kind, attempt_id, payment_id, due_at=due_at, now=now, dispute_id=dispute_id
+    ):
         logger.warning("case opened", payment_id=str(payment_id), kind=str(kind))
         count("CaseOpened", kind=str(kind))
 
@@ -56,6 +69,12 @@ def close(tx: Connection, case_id: UUID, resolution: str, *, who: str, now: dt.d
     if is_closed:
         count("CaseClosed")
     return is_closed
+
+
+def close_of_dispute(tx: Connection, dispute_id: DisputeId, *, now: dt.datetime) -> None:
+    """Nothing of the dispute is left to a person: it was won, and its money is back."""
+    closed = cases.close_of_dispute(tx, dispute_id, now=now)
+    count("CaseClosed", closed)
 
 
 def watch(db: Database, *, now: dt.datetime) -> Watch:

@@ -1,11 +1,13 @@
 """What a dispute is, and the one table of what may become of it. Pure."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from paynexus.errors import InvalidState
+from paynexus.ids import DisputeId, MerchantId, PaymentId, TransferId
 from paynexus.money import Money
 from paynexus.payments.model import Payment
 
@@ -36,26 +38,41 @@ DISPUTE_TRANSITIONS: Mapping[tuple[DisputeStatus, DisputeFact], DisputeStatus] =
 FINAL_DISPUTE = frozenset({DisputeStatus.WON, DisputeStatus.LOST})
 
 
-def dispute_after(status: DisputeStatus, fact: DisputeFact) -> DisputeStatus:
-    """The status once `fact` has happened; InvalidState when it can't happen now."""
-    following = DISPUTE_TRANSITIONS.get((status, fact))
-    if following is None:
-        raise InvalidState(f"A {status} dispute can't be {fact}.", operation_state=str(status))
-    return following
-
-
 @dataclass(frozen=True, slots=True)
-class Cover:
-    """How a disputed amount is met: by what the payment still holds, and beyond it."""
+class Dispute:
+    """Captured money that a payer asks back through the gateway, which took it at once."""
 
-    covered: Money
-    excess: Money
-    """Taken by the acquirer though it was returned before, or is on its way back."""
+    id: DisputeId
+    payment_id: PaymentId
+    merchant_id: MerchantId
+    mode: str
+    money: Money
+    covered_amount: int
+    """What of it the merchant covers, in minor units; the rest had gone back before."""
+    status: DisputeStatus
+    gateway: str
+    gateway_reference: str
+    cover_id: TransferId | None
+    """What holds the cover in the books; none where nothing was left to cover it."""
+    created_at: dt.datetime
+    reason: str | None = None
+    respond_by: dt.datetime | None = None
+
+    @property
+    def excess(self) -> int:
+        """What the gateway took beyond the cover, in minor units."""
+        return self.money.amount - self.covered_amount
+
+    def after(self, fact: DisputeFact) -> "Dispute":
+        """The dispute once `fact` has happened; InvalidState when it can't happen now."""
+        following = DISPUTE_TRANSITIONS.get((self.status, fact))
+        if following is None:
+            raise InvalidState(
+                f"A {self.status} dispute can't be {fact}.", operation_state=str(self.status)
+            )
+        return replace(self, status=following)
 
 
-def cover_of(payment: Payment, disputed: Money) -> Cover:
-    """The acquirer takes the money either way: what may still be returned covers it first."""
-    covered = replace(disputed, amount=min(disputed.amount, payment.refundable_amount))
-    if disputed.currency != payment.money.currency:
-        raise ValueError(f"a dispute in {disputed.currency} is none of this payment")
-    return Cover(covered, disputed - covered)
+def cover_of(payment: Payment, asked: int) -> int:
+    """What the payment covers of `asked` minor units: the gateway takes the rest all the same."""
+    return min(asked, payment.coverable_amount)

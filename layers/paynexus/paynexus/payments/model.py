@@ -187,6 +187,10 @@ class Payment:
     """How many captures took effect."""
     refunded_amount: int = 0
     refunding_amount: int = 0
+    disputed_amount: int = 0
+    """What the payment covers of its disputes that are open or lost."""
+    disputed_excess: int = 0
+    """What such disputes took beyond it: that much was returned, or was on its way, before."""
     fee_amount: int = 0
     reference: str | None = None
     description: str | None = None
@@ -205,9 +209,19 @@ class Payment:
         return self.money.amount - self.captured_amount
 
     @property
+    def coverable_amount(self) -> int:
+        """What may still cover a dispute, in minor units: what nothing has returned or holds."""
+        returned = self.refunded_amount + self.refunding_amount + self.disputed_amount
+        return self.captured_amount - returned
+
+    @property
     def refundable_amount(self) -> int:
-        """What may still be returned, in minor units."""
-        return self.captured_amount - self.refunded_amount - self.refunding_amount
+        """What may still be refunded, in minor units.
+
+        What a dispute took beyond its cover has its payer back: should a refund under way fail,
+        its amount is not there to be refunded anew.
+        """
+        return max(self.coverable_amount - self.disputed_excess, 0)
 
     def after(self, fact: Fact) -> "Payment":
         """The payment once `fact` has happened; InvalidState when it can't happen now."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from paynexus import ids, jsontext
 from paynexus.idempotency import Answer
+from paynexus.payments.dispute import Dispute
 from paynexus.payments.model import Challenge, Failure, Payment, Refund, Status
 
 OK = 200
@@ -27,6 +28,7 @@ def payment_resource(payment: Payment) -> dict[str, Any]:
         "amount": _amount(payment.money.amount, currency),
         "captured": _amount(payment.captured_amount, currency),
         "refunded": _amount(payment.refunded_amount, currency),
+        "disputed": _amount(payment.disputed_amount, currency),
         "fee": _amount(payment.fee_amount, currency),
         "capture": payment.capture,
         "payment_method": payment.payment_method,
@@ -54,6 +56,22 @@ def refund_resource(refund: Refund) -> dict[str, Any]:
         "failure": _failure(refund.failure),
         "mode": refund.mode,
         "created": timestamp(refund.created_at),
+    }
+
+
+def dispute_resource(dispute: Dispute) -> dict[str, Any]:
+    """The dispute as JSON; `covered` is what its merchant bears unless it is won."""
+    return {
+        "id": ids.text("dp", dispute.id),
+        "object": "dispute",
+        "payment": ids.text("pay", dispute.payment_id),
+        "status": str(dispute.status),
+        "amount": _amount(dispute.money.amount, dispute.money.currency),
+        "covered": _amount(dispute.covered_amount, dispute.money.currency),
+        "reason": dispute.reason,
+        "respond_by": timestamp(dispute.respond_by) if dispute.respond_by else None,
+        "mode": dispute.mode,
+        "created": timestamp(dispute.created_at),
     }
 
 

@@ -49,13 +49,13 @@ def page(
     after = _place(starting_after) if starting_after else None
     service.find(db, payment_id, merchant_id, mode)
     with db.reading() as connection:
-        refunds = store.refunds_of(connection, payment_id)
+        parts = [ids.text(*part) for part in store.parts_of(connection, payment_id)]
         name = ids.text("pay", payment_id)
         subject = Subject(
             payment_id,
             merchant_id,
             mode,
-            objects=[name, ids.text("frd", payment_id), *(ids.text("re", one) for one in refunds)],
+            objects=[name, ids.text("frd", payment_id), *parts],
             operations=[f"POST /payments/{name}/{what}" for what in OPERATIONS],
         )
         found = store.facts(connection, subject, after=after, limit=limit + 1)

@@ -3,7 +3,8 @@
 import datetime as dt
 
 from paynexus.clock import Clock
-from paynexus.gateways.port import Instruction, Outcome, Result, Sent
+from paynexus.gateways.port import GatewayDispute, Instruction, Outcome, Result, Sent
+from paynexus.gateways.stripe import disputes
 from paynexus.gateways.stripe.inquiry import look_up
 from paynexus.gateways.stripe.line import CallEnded, Line
 from paynexus.gateways.stripe.operations import perform
@@ -46,6 +47,12 @@ class StripeGateway:
             return _heard(perform(line, sent.instruction))
         is_certain = finding.lookup.is_complete or finding.lookup.is_searched
         return None if is_certain else NOT_FOUND_YET
+
+    def dispute(
+        self, gateway_reference: str, *, deadline_seconds: float
+    ) -> GatewayDispute | Result:
+        """The dispute as it stands at Stripe."""
+        return disputes.look_up(self._line(deadline_seconds), gateway_reference)
 
     def is_healthy(self) -> bool:
         """Whether Stripe answers a question about payments."""

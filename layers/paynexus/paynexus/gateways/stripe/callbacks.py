@@ -13,7 +13,7 @@ from typing import Any
 
 from paynexus import jsontext
 from paynexus.errors import PayNexusError, SignatureRefused
-from paynexus.gateways.port import Operation, Outcome, Word
+from paynexus.gateways.port import DisputeWord, Operation, Outcome, Word
 from paynexus.gateways.stripe import answers
 from paynexus.gateways.stripe.amounts import minor_of
 
@@ -31,6 +31,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
 )
 """What our references speak of, by how they begin."""
 
+_DISPUTE = re.compile(r"d[pu]_[A-Za-z0-9]{1,64}")
 _UNIX_TIME = re.compile(r"[0-9]{1,12}")
 
 
@@ -60,12 +61,14 @@ def id_of(body: str) -> str | None:
     return found if isinstance(found, str) and found.startswith("evt_") else None
 
 
-def read(body: str) -> Word | None:
-    """What Stripe says of one operation; None for what is none of ours, or can't be understood."""
+def read(body: str) -> Word | DisputeWord | None:
+    """What Stripe says of one operation or dispute; None for what is none of ours, or unclear."""
     data = _parsed(body).get("data")
     thing = data.get("object") if isinstance(data, dict) else None
     if not isinstance(thing, dict):
         return None
+    if thing.get("object") == "dispute":
+        return _dispute_word(thing.get("id"))
     reference, outcome, amount = _said(thing)
     operation = OPERATIONS.get((reference or "").partition("_")[0])
     currency = thing.get("currency")
@@ -74,6 +77,11 @@ def read(body: str) -> Word | None:
     currency = currency.upper()
     minor = minor_of(amount, currency) if type(amount) is int else None
     return None if minor is None else Word(operation, reference, outcome, minor, currency)
+
+
+def _dispute_word(own_id: object) -> DisputeWord | None:
+    is_one = isinstance(own_id, str) and _DISPUTE.fullmatch(own_id)
+    return DisputeWord(str(own_id)) if is_one else None
 
 
 def _said(thing: Mapping[str, Any]) -> tuple[str | None, Outcome, object]:

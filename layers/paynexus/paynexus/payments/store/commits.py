@@ -138,6 +138,8 @@ def _state(payment: Payment) -> Row:
         payment.captures,
         payment.refunded_amount,
         payment.refunding_amount,
+        payment.disputed_amount,
+        payment.disputed_excess,
         payment.fee_amount,
         payment.challenge,
         failure and failure.code,

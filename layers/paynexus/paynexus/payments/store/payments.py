@@ -163,6 +163,8 @@ def from_row(row: dict[str, Any]) -> Payment:
         captures=row["captures"],
         refunded_amount=row["refunded_amount"],
         refunding_amount=row["refunding_amount"],
+        disputed_amount=row["disputed_amount"],
+        disputed_excess=row["disputed_excess"],
         fee_amount=row["fee_amount"],
         reference=row["reference"],
         description=row["description"],

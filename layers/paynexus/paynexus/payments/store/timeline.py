@@ -15,7 +15,11 @@ from psycopg.rows import class_row
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, PaymentId
 
-SQL_REFUNDS = "SELECT id FROM refunds WHERE payment_id = %s ORDER BY id"
+SQL_PARTS = """
+SELECT 're', id FROM refunds WHERE payment_id = %(payment_id)s
+UNION ALL
+SELECT 'dp', id FROM disputes WHERE payment_id = %(payment_id)s
+"""
 # An entry's number begins with the microsecond of its transfer: between the two bounds lie the
 # entries of one microsecond, and no index on the transfer is needed.
 SQL_FACTS = """
@@ -125,9 +129,9 @@ class Subject:
     operations: Sequence[str]
 
 
-def refunds_of(connection: Connection, payment_id: PaymentId) -> list[UUID]:
-    """The ids of the payment's refunds."""
-    return [row[0] for row in connection.execute(SQL_REFUNDS, (payment_id,))]
+def parts_of(connection: Connection, payment_id: PaymentId) -> list[tuple[str, UUID]]:
+    """The payment's refunds and disputes, each by the prefix of its name and its id."""
+    return connection.execute(SQL_PARTS, {"payment_id": payment_id}).fetchall()
 
 
 def facts(

@@ -1,0 +1,127 @@
+"""Disputes in SQL, run on the caller's connection."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from paynexus.db import Connection
+from paynexus.ids import DisputeId, MerchantId, PaymentId, TransferId
+from paynexus.money import Money
+from paynexus.payments.dispute import Dispute, DisputeStatus
+
+SQL_KNOWN = "SELECT * FROM disputes WHERE gateway = %s AND gateway_reference = %s"
+SQL_FIND = "SELECT * FROM disputes WHERE id = %s AND merchant_id = %s AND mode = %s"
+SQL_LIST = """
+SELECT * FROM disputes
+WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
+    AND (%(before)s::UUID IS NULL OR id < %(before)s)
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+SQL_PUT = """
+INSERT INTO disputes (
+    id, payment_id, merchant_id, mode, amount, covered_amount, currency, status, reason,
+    respond_by, gateway, gateway_reference, cover_id, created_at, updated_at, asked_at
+) VALUES (
+    %(id)s, %(payment_id)s, %(merchant_id)s, %(mode)s, %(amount)s, %(covered_amount)s,
+    %(currency)s, %(status)s, %(reason)s, %(respond_by)s, %(gateway)s, %(gateway_reference)s,
+    %(cover_id)s, %(created_at)s, %(now)s, %(now)s
+)
+ON CONFLICT (id) DO UPDATE SET
+    status = excluded.status, covered_amount = excluded.covered_amount,
+    updated_at = excluded.updated_at, asked_at = excluded.asked_at
+"""
+SQL_TAKE_UP = """
+UPDATE disputes SET asked_at = %(now)s
+WHERE id IN (
+    SELECT id FROM disputes
+    WHERE status = 'OPEN' AND asked_at < %(before)s
+    ORDER BY asked_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING gateway, gateway_reference
+"""
+
+
+def known(connection: Connection, gateway: str, gateway_reference: str) -> Dispute | None:
+    """The dispute that the gateway calls so, if it is on record."""
+    found = _all(connection, SQL_KNOWN, (gateway, gateway_reference))
+    return found[0] if found else None
+
+
+def find(
+    connection: Connection, dispute_id: DisputeId, merchant_id: MerchantId, mode: str
+) -> Dispute | None:
+    """The merchant's dispute of this id, or None: another merchant's is as good as none."""
+    found = _all(connection, SQL_FIND, (dispute_id, merchant_id, mode))
+    return found[0] if found else None
+
+
+def page(
+    connection: Connection,
+    merchant_id: MerchantId,
+    mode: str,
+    *,
+    limit: int,
+    before: DisputeId | None,
+) -> list[Dispute]:
+    """The merchant's disputes, newest first, older than `before`."""
+    values = {"merchant_id": merchant_id, "mode": mode, "limit": limit, "before": before}
+    return _all(connection, SQL_LIST, values)
+
+
+def put(tx: Connection, dispute: Dispute, *, now: dt.datetime) -> None:
+    """The dispute is on record as it is; its payment says the same of it already."""
+    values = {
+        "id": dispute.id,
+        "payment_id": dispute.payment_id,
+        "merchant_id": dispute.merchant_id,
+        "mode": dispute.mode,
+        "amount": dispute.money.amount,
+        "covered_amount": dispute.covered_amount,
+        "currency": dispute.money.currency,
+        "status": dispute.status,
+        "reason": dispute.reason,
+        "respond_by": dispute.respond_by,
+        "gateway": dispute.gateway,
+        "gateway_reference": dispute.gateway_reference,
+        "cover_id": dispute.cover_id,
+        "created_at": dispute.created_at,
+        "now": now,
+    }
+    tx.execute(SQL_PUT, values)
+
+
+def take_up(
+    tx: Connection, *, before: dt.datetime, now: dt.datetime, limit: int
+) -> list[tuple[str, str]]:
+    """Open disputes not asked about since `before`, by gateway and its name for each."""
+    return tx.execute(SQL_TAKE_UP, {"before": before, "now": now, "limit": limit}).fetchall()
+
+
+def _all(
+    connection: Connection, query: str, values: Sequence[object] | dict[str, object]
+) -> list[Dispute]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [_from_row(row) for row in cursor.execute(query.encode(), values)]
+
+
+def _from_row(row: dict[str, Any]) -> Dispute:
+    return Dispute(
+        id=DisputeId(row["id"]),
+        payment_id=PaymentId(row["payment_id"]),
+        merchant_id=MerchantId(row["merchant_id"]),
+        mode=row["mode"],
+        money=Money(row["amount"], row["currency"]),
+        covered_amount=row["covered_amount"],
+        status=DisputeStatus(row["status"]),
+        gateway=row["gateway"],
+        gateway_reference=row["gateway_reference"],
+        cover_id=TransferId(row["cover_id"]) if row["cover_id"] else None,
+        created_at=row["created_at"],
+        reason=row["reason"],
+        respond_by=row["respond_by"],
+    )

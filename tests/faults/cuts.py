@@ -12,7 +12,15 @@ from redis import Redis
 from paynexus.cache import Cache
 from paynexus.db import Connection, Database
 from paynexus.fraud.store import SQL_GATHER
-from paynexus.gateways.port import Gateway, Instruction, Outcome, Result, Sent
+from paynexus.gateways.port import (
+    DisputeDesk,
+    Gateway,
+    GatewayDispute,
+    Instruction,
+    Outcome,
+    Result,
+    Sent,
+)
 from paynexus.payments.store.standings import SQL_STANDING
 
 READS = {SQL_STANDING, SQL_GATHER}
@@ -125,6 +133,16 @@ class CutGateway:
         result = self.inner.inquire(reference, deadline_seconds=deadline_seconds, sent=sent)
         self.knife.point()
         return result
+
+    def dispute(
+        self, gateway_reference: str, *, deadline_seconds: float
+    ) -> GatewayDispute | Result:
+        """As the gateway answers."""
+        assert isinstance(self.inner, DisputeDesk)
+        self.knife.point()
+        said = self.inner.dispute(gateway_reference, deadline_seconds=deadline_seconds)
+        self.knife.point()
+        return said
 
     def is_healthy(self) -> bool:
         """As the gateway answers."""

@@ -18,12 +18,14 @@ from paynexus.gateways.port import Operation
 from paynexus.idempotency import Answer
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.ledger import audit
-from paynexus.payments import callbacks, operations
+from paynexus.payments import callbacks, disputes, operations
 from paynexus.payments.pursuit import reference_of
+from tests.disputing import Bank
 from tests.faults.asking import ask, hear, is_final, watch
 from tests.faults.cuts import CutCache, CutDatabase, CutGateway, Killed, Knife, die
 from tests.flow import Flow
 from tests.sandbox import Sandbox
+from tools.sandbox_acquirer.disputes import Outcome as End
 
 pytestmark = pytest.mark.proof
 
@@ -176,6 +178,32 @@ def test_a_callback_whose_taker_dies_anywhere_is_acted_on(
     assert at >= 6
 
 
+@pytest.mark.parametrize("who", ["receiver", "sweeper"])
+@pytest.mark.parametrize("charge", ["known", "unheard"])
+@pytest.mark.parametrize("end", list(End))
+def test_a_dispute_whose_taker_dies_anywhere_is_on_record_once(
+    shop: Shop, end: End, charge: str, who: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Opened and ended, each booked and told once, also of a charge that nobody had heard of."""
+    for at in count():
+        flow, knife = shop.healthy(), Knife(at, die)
+        payment_id, _ = flow.take("tok_approve" if charge == "known" else "tok_disconnect_after")
+        body = _dispute(shop, payment_id, end)
+        if who == "receiver":
+            shop.cut(knife, partial(hear, body=body), after=dt.timedelta(seconds=1))
+            hear(shop.healthy(after=2 * MINUTE), body)
+        else:
+            hear(flow, body, is_acted_on=False)
+            shop.cut(knife, _sweep_callbacks, after=2 * MINUTE)
+        _let_heal(shop)
+        _require_disputed_once(shop, payment_id, end)
+        if not knife.has_struck:
+            break
+
+    record_property("points at which a dispute's taker was killed", at)
+    assert at >= 9
+
+
 def play(flow: Flow, name: str, key: str) -> tuple[PaymentId, list[Answer]]:
     """The merchant's requests, each under its key, as the API answers them."""
     token, amount, capture, acts = ORDERS[name]
@@ -224,6 +252,28 @@ def _left_half_way(shop: Shop) -> int:
 
 def _sweep_callbacks(flow: Flow) -> None:
     callbacks.sweep(flow.database, flow.run, ask=flow.ask_about, now=flow.now)
+
+
+def _dispute(shop: Shop, payment_id: PaymentId, end: End) -> str:
+    """A dispute that is opened and ended before we hear of it, and the callback that tells."""
+    bank = Bank(shop.healthy(), shop.sandbox)
+    name = bank.open(payment_id)
+    bank.close(name, end)
+    return json.dumps({"id": f"cb_{name}", "dispute": {"id": name}})
+
+
+def _require_disputed_once(shop: Shop, payment_id: PaymentId, end: End) -> None:
+    flow = shop.healthy()
+    found, _ = disputes.page(flow.database, flow.merchant, "test", limit=1, before=None)
+    assert [(one.payment_id, str(one.status)) for one in found] == [(payment_id, end.upper())]
+    name = ids.text("dp", found[0].id)
+    query = "SELECT type, sequence FROM events WHERE object_id = %s ORDER BY sequence"
+    told = shop.database.connection().execute(query, (name,)).fetchall()
+    assert told == [("dispute.opened.v1", 1), (f"dispute.{end}.v1", 2)]
+    payment = flow.payment(payment_id)
+    assert str(payment.status) == "COMPLETED"
+    assert payment.disputed_amount == (AMOUNT if end is End.LOST else 0)
+    assert _left_half_way(shop) == 0
 
 
 def _unheard(shop: Shop, operation: Operation) -> tuple[PaymentId, str]:

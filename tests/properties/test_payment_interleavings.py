@@ -21,15 +21,18 @@ from paynexus.ledger import audit
 from paynexus.payments import expiry, operations, sweeper
 from paynexus.payments.expiry import EXPIRY_RETRY
 from paynexus.payments.model import AUTHORIZATION_LIFETIME, FINAL, Status
+from tests.disputing import Bank
 from tests.flow import Flow
 from tests.sandbox import Sandbox
+from tools.sandbox_acquirer.disputes import Outcome as End
+from tools.sandbox_acquirer.rules import RequestRefused
 
 AMOUNT = 1000
 ROUNDS = 150
 CROWD = 4
 SEED = 20_261_123
 
-type Act = Callable[[Flow, PaymentId, random.Random], object]
+type Act = Callable[[Bank, PaymentId, random.Random], object]
 
 
 @pytest.fixture(name="flows")
@@ -44,37 +47,50 @@ def _flows(
     return [Flow(another_database(), cache, gateways, merchant, now) for _ in range(CROWD)]
 
 
-def capture(flow: Flow, payment_id: PaymentId, chance: random.Random) -> object:
+def capture(bank: Bank, payment_id: PaymentId, chance: random.Random) -> object:
     """Some of it, perhaps for good."""
     amount, is_final = chance.choice([100, 400, 700, None]), chance.random() < 0.3
-    return flow.operate(
+    return bank.flow.operate(
         Operation.CAPTURE, payment_id, operations.capture, amount=amount, is_final=is_final
     )
 
 
-def cancel(flow: Flow, payment_id: PaymentId, _: random.Random) -> object:
+def cancel(bank: Bank, payment_id: PaymentId, _: random.Random) -> object:
     """All that is left."""
-    return flow.operate(Operation.CANCEL, payment_id, operations.cancel)
+    return bank.flow.operate(Operation.CANCEL, payment_id, operations.cancel)
 
 
-def refund(flow: Flow, payment_id: PaymentId, chance: random.Random) -> object:
+def refund(bank: Bank, payment_id: PaymentId, chance: random.Random) -> object:
     """Some of it, or all there is."""
     amount = chance.choice([100, 400, 700, None])
-    return flow.operate(Operation.REFUND, payment_id, operations.refund, amount=amount, reason=None)
+    return bank.flow.operate(
+        Operation.REFUND, payment_id, operations.refund, amount=amount, reason=None
+    )
 
 
-def confirm(flow: Flow, payment_id: PaymentId, chance: random.Random) -> object:
+def confirm(bank: Bank, payment_id: PaymentId, chance: random.Random) -> object:
     """Yes, mostly."""
     is_authenticated = chance.random() < 0.8
-    return flow.operate(
+    return bank.flow.operate(
         Operation.CHARGE, payment_id, operations.confirm, is_authenticated=is_authenticated
     )
 
 
-def expire(flow: Flow, _: PaymentId, __: random.Random) -> object:
+def expire(bank: Bank, _: PaymentId, __: random.Random) -> object:
     """A week has passed for this one alone."""
+    flow = bank.flow
     now = flow.now + AUTHORIZATION_LIFETIME + EXPIRY_RETRY + dt.timedelta(minutes=1)
     return expiry.expire(flow.database, replace(flow, now=now).run, now=now)
+
+
+def dispute(bank: Bank, payment_id: PaymentId, chance: random.Random) -> object:
+    """Some of it, or all there is; won, lost, or not decided yet."""
+    name = bank.open(payment_id, chance.choice([100, 400, 700, None]))
+    bank.learn(name)
+    end = chance.choice([*End, None])
+    if end is not None:
+        bank.close(name, end)
+    return bank.learn(name)
 
 
 CROWDS: dict[str, tuple[int, str, tuple[Act, ...]]] = {
@@ -84,7 +100,9 @@ CROWDS: dict[str, tuple[int, str, tuple[Act, ...]]] = {
     "confirm, confirm": (60_000, "automatic", (confirm,)),
     "confirm, cancel": (60_000, "automatic", (confirm, cancel)),
     "capture, refund, expiry": (AMOUNT, "manual", (capture, refund, expire)),
-    "all of it": (60_000, "manual", (confirm, capture, refund, cancel)),
+    "refund, dispute": (AMOUNT, "automatic", (refund, dispute)),
+    "capture, refund, dispute": (AMOUNT, "manual", (capture, refund, dispute)),
+    "all of it": (60_000, "manual", (confirm, capture, refund, cancel, dispute)),
 }
 
 
@@ -104,7 +122,7 @@ def test_no_interleaving_returns_more_than_was_taken(
         for number in range(ROUNDS):
             payment_id, _ = flows[0].take(_token(number), amount, capture=how)
             jobs = [
-                pool.submit(_act, flow, acts, payment_id, _chance(number, place))
+                pool.submit(_act, Bank(flow, sandbox), acts, payment_id, _chance(number, place))
                 for place, flow in enumerate(flows)
             ]
             done += [name for job in jobs for name in job.result(60)]
@@ -123,22 +141,24 @@ def require_agreement(flow: Flow, sandbox: Sandbox, payment_id: PaymentId) -> No
     assert payment.open_operation is None
     assert payment.status in FINAL | {Status.AUTHORIZED, Status.CHALLENGED}
     assert payment.refunding_amount == 0
-    assert 0 <= payment.refunded_amount <= payment.captured_amount <= payment.money.amount
+    returned = payment.refunded_amount + payment.disputed_amount
+    assert 0 <= returned <= payment.captured_amount <= payment.money.amount
     if charge is None:
         assert payment.captured_amount == 0
         return
     assert (charge.captured, charge.refunded) == (payment.captured_amount, payment.refunded_amount)
+    assert charge.disputed == payment.disputed_amount + payment.disputed_excess
     assert charge.canceled == (payment.status is Status.CANCELED)
 
 
 def _act(
-    flow: Flow, acts: tuple[Act, ...], payment_id: PaymentId, chance: random.Random
+    bank: Bank, acts: tuple[Act, ...], payment_id: PaymentId, chance: random.Random
 ) -> list[str]:
     done = []
     for _ in range(3):
         act = chance.choice(acts)
-        with suppress(errors.InvalidState, errors.InvalidRequest):
-            act(flow, payment_id, chance)
+        with suppress(errors.InvalidState, errors.InvalidRequest, RequestRefused):
+            act(bank, payment_id, chance)
             done.append(act.__name__)
     return done
 

@@ -44,6 +44,21 @@ def test_a_callback_that_comes_twice_is_one(stack: Stack, merchant: Client) -> N
     assert stack.violations() == 0
 
 
+def test_a_dispute_is_known_from_the_acquirers_callbacks(stack: Stack, merchant: Client) -> None:
+    """Opened and lost right after the payment; none of it can be refunded besides."""
+    payment = merchant.pay(payment_method=card("dispute_lost")).json
+
+    def ends() -> list[tuple[str, str, int]]:
+        found = merchant.get("/disputes").json["data"]
+        return [(one["payment"], one["status"], one["covered"]["amount"]) for one in found]
+
+    lost = (payment["id"], "LOST", payment["amount"]["amount"])
+    eventually(lambda: ends() == [lost], what="the dispute is lost")
+    refused = merchant.post(f"/payments/{payment['id']}/refunds")
+    assert (refused.status, refused.json["code"]) == (400, "invalid_request"), refused
+    assert stack.violations() == 0
+
+
 @pytest.mark.parametrize("signature", ["", "t=1795348800,v1=" + "0" * 64])
 def test_what_the_acquirer_did_not_sign_is_refused_at_the_edge(
     stack: Stack, merchant: Client, signature: str

@@ -117,3 +117,23 @@ def test_an_end_that_is_none_is_refused(acquirer: Acquirer, body: dict[str, obje
     assert acquirer.call("GET", path).json()["status"] == "open"
     assert acquirer.call("POST", "/v1/disputes/dsp_x/close", {"outcome": "won"}).status == 404
     assert acquirer.call("GET", "/v1/disputes/dsp_x").json()["error"]["code"] == "unknown_dispute"
+
+
+@pytest.mark.parametrize("state", ["open", "won", "lost"])
+def test_a_token_disputes_right_after_the_payment(acquirer: Acquirer, state: str) -> None:
+    """What is captured, and nothing of a charge that is merely authorized."""
+    token = "tok_dispute" if state == "open" else f"tok_dispute_{state}"
+    acquirer.charge("a", token)
+    acquirer.charge("held", token, capture=False)
+    taken = 0 if state == "won" else 1250
+    assert acquirer.call("GET", "/v1/charges/a").json()["disputed"] == taken
+    assert acquirer.call("GET", "/v1/charges/held").json()["disputed"] == 0
+
+
+def test_a_token_disputes_what_was_refunded(acquirer: Acquirer) -> None:
+    """The payer has it back twice."""
+    acquirer.charge("a", "tok_refund_dispute_lost")
+    assert acquirer.call("GET", "/v1/charges/a").json()["disputed"] == 0
+    assert refunded(acquirer, "r", 1250) is None
+    charge = acquirer.call("GET", "/v1/charges/a").json()
+    assert (charge["refunded"], charge["disputed"]) == (1250, 1250)

@@ -126,6 +126,22 @@ class Day:
         refund = self.merchant.act(path, {"amount": 250, "reason": "one cup was cold"})
         return f"{money(self.expect('COMPLETED', refund)['amount'])}"
 
+    def disputed(self) -> str:
+        """A payer has their money back through their bank, and it is the merchant's loss."""
+        paid = self.expect("COMPLETED", self.pay(600, "tok_dispute_lost"))
+
+        def lost() -> dict[str, Any] | None:
+            found: list[dict[str, Any]] = self.merchant.get("/disputes").json["data"]
+            of_it = [
+                one for one in found if (one["payment"], one["status"]) == (paid["id"], "LOST")
+            ]
+            return of_it[0] if of_it else None
+
+        dispute = eventually("end of the dispute", lost)
+        refund = self.merchant.post(f"/payments/{paid['id']}/refunds", {})
+        require(refund.json.get("code") == "invalid_request", refund)
+        return f"{money(dispute['amount'])} LOST, {dispute['reason']}; a refund besides: refused"
+
     def balances(self) -> str:
         """What the merchant is owed now."""
         lines = [
@@ -202,6 +218,7 @@ STEPS: tuple[tuple[str, Callable[[Day], str]], ...] = (
     ("Stripe", Day.at_stripe),
     ("QR code", Day.qr),
     ("Refund", Day.refunded),
+    ("Dispute", Day.disputed),
     ("Balances", Day.balances),
     ("Settlement", Day.settled),
     ("Webhooks", Day.told),

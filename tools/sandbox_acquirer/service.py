@@ -18,6 +18,7 @@ from tools.sandbox_acquirer.disputes import (
 )
 from tools.sandbox_acquirer.disputes import Outcome as DisputeOutcome
 from tools.sandbox_acquirer.rules import (
+    Charge,
     Effect,
     Operation,
     Request,
@@ -128,25 +129,11 @@ class Acquirer:
         All that is not disputed yet unless an amount is named. RequestRefused for a charge that
         nobody knows, or for more than was captured.
         """
-        at = self._clock()
         with self._store.transaction():
             charge = self._store.charge(charge_reference)
             if charge is None:
                 raise RequestRefused(404, "unknown_charge", "no charge has this reference")
-            amount = asked.amount or max(charge.captured - charge.disputed, 1)
-            require_disputable(charge, amount)
-            dispute = Dispute(
-                id=f"dsp_{uuid.uuid4().hex}",
-                charge_reference=charge_reference,
-                amount=amount,
-                currency=charge.currency,
-                reason=asked.reason,
-                respond_by=_text_of(at + timedelta(days=RESPOND_WITHIN_DAYS)),
-                created=_text_of(at),
-            )
-            self._store.put_dispute(dispute)
-            self._tell({"dispute": dispute.fields})
-        return dispute.fields
+            return self._open_dispute(charge, asked).fields
 
     def close_dispute(self, dispute_id: str, outcome: DisputeOutcome) -> dict[str, object]:
         """The payer's bank has decided; the merchant is told. Twice the same is once.
@@ -157,11 +144,7 @@ class Acquirer:
             dispute = self._store.dispute(dispute_id)
             if dispute is None:
                 raise RequestRefused(404, "unknown_dispute", "no dispute has this id")
-            ended = closed(dispute, outcome)
-            if dispute.status == "open":
-                self._store.put_dispute(ended, closed=self._now())
-                self._tell({"dispute": ended.fields})
-        return ended.fields
+            return self._close_dispute(dispute, outcome).fields
 
     def dispute(self, dispute_id: str) -> dict[str, object] | None:
         """The dispute as it is now."""
@@ -242,7 +225,40 @@ class Acquirer:
         self._store.put_operation(request, Entry("approved", answer, at, effect.settled, fee))
         times = 2 if behaviour.fault is Fault.DUPLICATE_CALLBACK else 1
         self._tell({"operation": json.loads(answer)}, times=times)
+        if behaviour.dispute is not None:
+            self._dispute_at_once(request.charge_reference, behaviour.dispute)
         return answer
+
+    def _dispute_at_once(self, charge_reference: str, state: str) -> None:
+        charge = self._store.charge(charge_reference)
+        if charge is None or charge.canceled or charge.captured <= charge.disputed:
+            return
+        dispute = self._open_dispute(charge, Asked(None, "fraudulent"))
+        if state != dispute.status:
+            self._close_dispute(dispute, DisputeOutcome(state))
+
+    def _open_dispute(self, charge: Charge, asked: Asked) -> Dispute:
+        amount, at = asked.amount or max(charge.captured - charge.disputed, 1), self._clock()
+        require_disputable(charge, amount)
+        dispute = Dispute(
+            id=f"dsp_{uuid.uuid4().hex}",
+            charge_reference=charge.reference,
+            amount=amount,
+            currency=charge.currency,
+            reason=asked.reason,
+            respond_by=_text_of(at + timedelta(days=RESPOND_WITHIN_DAYS)),
+            created=_text_of(at),
+        )
+        self._store.put_dispute(dispute)
+        self._tell({"dispute": dispute.fields})
+        return dispute
+
+    def _close_dispute(self, dispute: Dispute, outcome: DisputeOutcome) -> Dispute:
+        ended = closed(dispute, outcome)
+        if dispute.status == "open":
+            self._store.put_dispute(ended, closed=self._now())
+            self._tell({"dispute": ended.fields})
+        return ended
 
     def _tell(self, news: dict[str, object], *, times: int = 1) -> None:
         body = json.dumps({"id": f"cb_{uuid.uuid4().hex}", **news})

@@ -38,6 +38,8 @@ class Behaviour:
     does: str
     decline: str | None = None
     fault: Fault | None = None
+    dispute: str | None = None
+    """How a dispute of the charge stands right after the operation: `open`, `won` or `lost`."""
     once: bool = False
     """Only the first send of a reference meets the fault; the next is approved."""
 
@@ -71,6 +73,12 @@ FAULTS: Mapping[Fault, str] = {
     Fault.DUPLICATE_CALLBACK: "Approves, and delivers its callback twice.",
 }
 
+DISPUTES: Mapping[str, str] = {
+    "dispute": "open",
+    "dispute_won": "won",
+    "dispute_lost": "lost",
+}
+
 ONCE = frozenset(BEFORE_EFFECT)
 """Faults which also exist as `…_once`: a second send of the same reference is approved."""
 
@@ -87,6 +95,10 @@ def _behaviours() -> dict[str, Behaviour]:
                 fault=fault,
                 once=True,
             )
+    for name, state in DISPUTES.items():
+        end = "" if state == "open" else f" The dispute is {state} at once."
+        does = f"Approves, and the payer disputes all that was captured.{end}"
+        table[name] = Behaviour(does, dispute=state)
     return table
 
 

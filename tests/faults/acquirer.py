@@ -6,11 +6,22 @@ from the books, and a cancel bars a charge that never came. The line loses, dela
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from paynexus.gateways.port import Instruction, Operation, Outcome, Result, Sent
+from paynexus.gateways.port import (
+    DisputeState,
+    GatewayDispute,
+    Instruction,
+    Operation,
+    Outcome,
+    Result,
+    Sent,
+)
+from paynexus.money import Money
 from tests.faults.scheduling import Schedule
 from tools.sandbox_acquirer import rules
+from tools.sandbox_acquirer.disputes import Dispute, closed, require_disputable
+from tools.sandbox_acquirer.disputes import Outcome as End
 from tools.sandbox_acquirer.rules import Charge, Request
 from tools.sandbox_acquirer.tokens import behaviour_of
 
@@ -26,6 +37,9 @@ class Books:
     charges: dict[str, Charge] = field(default_factory=dict)
     answers: dict[str, tuple[str, Result]] = field(default_factory=dict)
     barred: set[str] = field(default_factory=set)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+    news: list[str] = field(default_factory=list)
+    """What was told of disputes: an acquirer repeats that until it is taken."""
     effects: list[str] = field(default_factory=list)
     """References in the order in which they took effect."""
     tell: Callable[[str], None] = lambda _: None
@@ -53,6 +67,31 @@ class Books:
         """What became of the reference; None when it never took hold here."""
         known = self.answers.get(reference)
         return known[1] if known else None
+
+    def dispute(self, charge: Charge, amount: int) -> Dispute:
+        """The payer has the money back for now."""
+        require_disputable(charge, amount)
+        name = f"dsp_{charge.reference}_{len(self.disputes)}"
+        opened = Dispute(name, charge.reference, amount, charge.currency, "fraudulent", "", "")
+        self.charges[charge.reference] = replace(charge, disputed=charge.disputed + amount)
+        self._tell_of(opened)
+        return opened
+
+    def decide(self, name: str, outcome: End) -> None:
+        """The payer keeps the money, or not."""
+        ended = closed(self.disputes[name], outcome)
+        if outcome is End.WON:
+            charge = self.charges[ended.charge_reference]
+            self.charges[charge.reference] = replace(
+                charge, disputed=charge.disputed - ended.amount
+            )
+        self._tell_of(ended)
+
+    def _tell_of(self, dispute: Dispute) -> None:
+        self.disputes[dispute.id] = dispute
+        body = json.dumps({"id": f"cb_{dispute.id}_{dispute.status}", "dispute": dispute.fields})
+        self.news.append(body)
+        self.tell(body)
 
     def _answered(self, request: Request, result: Result) -> Result:
         self.answers[request.reference] = (request.fingerprint, result)
@@ -141,6 +180,20 @@ class Line:
         self.schedule.note(f"inquiry is {fate}: {found.outcome if found else None}")
         self.schedule.point("inquired")
         return found if fate == "heard" else LOST
+
+    def dispute(
+        self, gateway_reference: str, *, deadline_seconds: float
+    ) -> GatewayDispute | Result:
+        """The dispute as it stands, likewise."""
+        assert deadline_seconds
+        self.schedule.point("ask about a dispute")
+        fate, found = self._fate(("refused", "lost")), self.books.disputes[gateway_reference]
+        self.schedule.note(f"question about a dispute is {fate}: {found.status}")
+        self.schedule.point("asked about a dispute")
+        if fate != "heard":
+            return LOST
+        state, money = DisputeState(found.status.upper()), Money(found.amount, found.currency)
+        return GatewayDispute(found.id, found.charge_reference, state, money, found.reason)
 
     def is_healthy(self) -> bool:
         """As far as anybody knows."""

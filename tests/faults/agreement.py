@@ -6,6 +6,7 @@ from paynexus.ids import PaymentId
 from paynexus.payments.model import FINAL, Payment, Status
 from tests.faults.acquirer import Books
 from tests.flow import Flow
+from tools.sandbox_acquirer.rules import Charge
 
 SQL_PENDING_REFUNDS = (
     "SELECT count(*) FROM refunds WHERE payment_id = ANY(%s) AND status = 'PENDING'"
@@ -43,9 +44,12 @@ def require_agreement(flow: Flow, books: Books, payments: list[PaymentId]) -> No
 
 def _require_one_story(payment: Payment, books: Books) -> None:
     charge = books.charges.get(ids.text("chg", payment.id))
-    assert 0 <= payment.refunded_amount <= payment.captured_amount <= payment.money.amount
+    returned = payment.refunded_amount + payment.disputed_amount
+    assert 0 <= returned <= payment.captured_amount <= payment.money.amount
+    disputed = payment.disputed_amount + payment.disputed_excess
+    assert disputed == (charge.disputed if charge else 0)
     if payment.status is Status.FAILED:
-        assert charge is None or charge.canceled, "failed, and charged"
+        assert charge is None or charge.canceled or _is_disputed(charge, books), "failed, charged"
         _require_told(payment, books)
         return
     if charge is None:
@@ -54,6 +58,11 @@ def _require_one_story(payment: Payment, books: Books) -> None:
         return
     assert (charge.captured, charge.refunded) == (payment.captured_amount, payment.refunded_amount)
     assert charge.canceled == (payment.status is Status.CANCELED)
+
+
+def _is_disputed(charge: Charge, books: Books) -> bool:
+    """What its payer disputes can't be sent back; it is a person's business."""
+    return charge.reference in {one.charge_reference for one in books.disputes.values()}
 
 
 def _require_told(payment: Payment, books: Books) -> None:

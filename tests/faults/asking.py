@@ -5,7 +5,7 @@ from collections.abc import Callable
 from paynexus import idempotency
 from paynexus.gateways.sandbox_callbacks import signature_of
 from paynexus.idempotency import Answer
-from paynexus.payments import callbacks, expiry, sweeper
+from paynexus.payments import callbacks, disputes, expiry, sweeper
 from tests.flow import Flow
 
 KEY = "the-key"
@@ -49,4 +49,5 @@ def watch(flow: Flow) -> None:
     now = flow.now
     sweeper.sweep(flow.database, flow.run, now=now)
     callbacks.sweep(flow.database, flow.run, ask=flow.ask_about, now=now)
+    disputes.sweep(flow.database, flow.run, flow.ask_about, now=now)
     expiry.expire(flow.database, flow.run, now=now)

@@ -39,6 +39,7 @@ from tests.faults.cuts import Killed
 from tests.faults.scheduling import TRACE_KEPT, Schedule, ScheduledDatabase, Weather
 from tests.flow import Flow
 from tools.local_stack import postgres
+from tools.sandbox_acquirer.disputes import Outcome as End
 
 ROOT = Path(__file__).parents[2]
 CALM = Weather(0, 0, 0, 0)
@@ -56,6 +57,7 @@ GARBAGE = (
     b"[[[]]]",
 )
 TROUBLED_MINUTES = (1, 2, 5, 15, 40)
+MINUTE = dt.timedelta(minutes=1)
 HOURS_TO_HEAL = 14
 """Beyond the last message that may be late: every rung of the ladder has come by then."""
 
@@ -146,6 +148,7 @@ class World:
             "scenarios": 1,
             "payments": len(self.payments),
             "effects at the acquirer": len(self.books.effects),
+            "disputes": len(self.books.disputes),
             "crashes": self.schedule.crashes,
             "messages that came late": sum(" late " in one for one in self.schedule.trace),
             "lies of Redis": sum("Redis lies" in one for one in self.schedule.trace),
@@ -170,10 +173,27 @@ class World:
             self._start(f"client {number}", partial(self._shop, wishes=own), 2)
         for number in range(self.dice.randint(1, 3)):
             self._start(f"sweeper {number}", watch, self.dice.choice([10, 90, 700]))
+        for _ in range(self.dice.choice([0, 1, 2, 3])):
+            self.schedule.at(self.dice.choice([5, 60, 600, 4000]), self._dispute)
         # Three who come by at the same moment, now and then.
         if self.dice.random() < 0.2:
             for number in range(3):
                 self._start(f"crowd {number}", watch, 0.1, later=65)
+
+    def _dispute(self) -> None:
+        """A payer's bank takes back some of a charge, or all, and decides later, or never."""
+        charges = sorted(self.books.charges.items())
+        open_to_it = [one for _, one in charges if one.captured > one.disputed and not one.canceled]
+        if not open_to_it:
+            return
+        charge = self.dice.choice(open_to_it)
+        amount = min(self.dice.choice([100, 700, charge.captured]), charge.captured)
+        name = self.books.dispute(charge, min(amount, charge.captured - charge.disputed)).id
+        self.schedule.note(f"{name} is opened")
+        if self.dice.random() < 0.7:
+            end = self.dice.choice(list(End))
+            later = self.dice.choice([1, 30, 600, 20_000, 90_000])
+            self.schedule.at(later, partial(self.books.decide, name, end))
 
     def _purchase(self, number: int) -> Purchase:
         token = f"{self.dice.choice(TOKENS)}_{self.seed}x{number}"
@@ -281,6 +301,8 @@ class World:
                 break
             self.schedule.run(ended + dt.timedelta(minutes=minutes))
             watch(self.main)
+        for body in self.books.news:
+            hear(self.main, body)
 
     def _is_open(self) -> bool:
         query = "SELECT EXISTS (SELECT FROM attempts WHERE next_at IS NOT NULL OR outcome IS NULL)"
@@ -298,8 +320,9 @@ class World:
 
     def _pass_a_week(self) -> None:
         self.schedule.run(self.schedule.now + AUTHORIZATION_LIFETIME + EXPIRY_RETRY)
-        for _ in range(2):
-            self.schedule.run(self.schedule.now + dt.timedelta(minutes=2))
+        # A dispute that ends just then puts the expiry off once.
+        for wait in (MINUTE, EXPIRY_RETRY, MINUTE):
+            self.schedule.run(self.schedule.now + wait + MINUTE)
             watch(self.main)
 
 

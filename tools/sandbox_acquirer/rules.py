@@ -151,6 +151,8 @@ def _canceled(charge: Charge) -> Effect | Decline:
         return Effect(replace(charge, released=True))
     if charge.refunded:
         return "charge_refunded"
+    if charge.disputed:
+        return "charge_disputed"
     return Effect(replace(charge, canceled=True), -charge.captured)
 
 

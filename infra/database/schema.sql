@@ -178,7 +178,7 @@ CREATE TABLE events (
     source topic NOT NULL,
     type text NOT NULL,
     mode text NOT NULL,
-    merchant_id uuid NOT NULL,
+    merchant_id uuid,
     object_id text NOT NULL,
     sequence integer NOT NULL,
     data jsonb NOT NULL,
@@ -855,6 +855,18 @@ CREATE UNIQUE INDEX part_is_resolved_once ON public.transfers USING btree (pendi
 CREATE UNIQUE INDEX seals_begin_once ON public.ledger_seals USING btree (since);
 
 CREATE UNIQUE INDEX transfer_is_reversed_once ON public.transfers USING btree (reverses) WHERE (reverses IS NOT NULL);
+
+CREATE OR REPLACE FUNCTION public.announce_circuit(p_id uuid, p_type text, p_mode text, p_object_id text, p_data jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    -- No row stands for a gateway whose lock could order its events: its name does.
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_object_id, 0));
+    RETURN append_event(p_id, 'gateways.events', p_type, p_mode, NULL, p_object_id, p_data);
+END
+$function$
+;
 
 CREATE OR REPLACE FUNCTION public.append_event(p_id uuid, p_source text, p_type text, p_mode text, p_merchant_id uuid, p_object_id text, p_data jsonb, p_at timestamp with time zone DEFAULT clock_timestamp())
  RETURNS integer
@@ -3482,6 +3494,13 @@ CREATE VIEW audit.entry_number_differs_from_its_time AS
     created_at
    FROM ledger_entries
   WHERE (ledger_entry_time(id) <> created_at);
+
+CREATE VIEW audit.event_belongs_to_no_merchant AS
+ SELECT id AS event_id,
+    source,
+    type
+   FROM events
+  WHERE ((merchant_id IS NULL) <> ((source)::text = 'gateways.events'::text));
 
 CREATE VIEW audit.event_sequence_has_a_gap AS
  SELECT object_id,

@@ -43,8 +43,9 @@ def test_an_event_that_lacks_or_adds_a_member_breaks_its_promise(kind: str) -> N
 
 
 def test_each_topic_and_each_version_is_named_as_the_design_names_it() -> None:
-    """Types are past-tense facts with a version, on one of four topics."""
+    """Types are past-tense facts with a version, on one of five topics."""
     topics = {"payments.events", "ledger.changes", "settlements.events", "fraud.alerts"}
+    topics |= {"gateways.events"}
 
     assert {fact.topic for fact in FACTS.values()} == topics
     assert all(kind.count(".") == 2 and kind.rsplit(".v", 1)[1].isdigit() for kind in KINDS)

@@ -1,7 +1,9 @@
 -- Events are committed with the facts they describe and leave through the write-ahead log.
 
 CREATE DOMAIN topic AS TEXT CONSTRAINT source_is_a_topic CHECK (
-    VALUE IN ('payments.events', 'ledger.changes', 'settlements.events', 'fraud.alerts')
+    VALUE IN (
+        'payments.events', 'ledger.changes', 'settlements.events', 'fraud.alerts', 'gateways.events'
+    )
 );
 
 CREATE TABLE events (

@@ -159,16 +159,20 @@ def gateways() -> Gateways:
     from paynexus.gateways.service import Gateways
 
     named = settings().gateways()
-    by_mode = {mode: [_guarded(_gateway(mode, one)) for one in of] for mode, of in named.items()}
+    by_mode = {
+        mode: [_guarded(mode, _gateway(mode, one)) for one in of] for mode, of in named.items()
+    }
     return Gateways(cache(), by_mode)
 
 
-def _guarded(gateway: Gateway) -> GuardedGateway:
+def _guarded(mode: str, gateway: Gateway) -> GuardedGateway:
+    from paynexus.gateways.announcing import announcing
     from paynexus.gateways.breaker import Breaker
     from paynexus.gateways.circuit import Policy
     from paynexus.gateways.service import GuardedGateway
 
-    breaker = Breaker(cache(), gateway=gateway.name, policy=Policy())
+    announce = announcing(database(), mode=mode)
+    breaker = Breaker(cache(), gateway=gateway.name, policy=Policy(), announce=announce)
     return GuardedGateway(gateway, breaker=breaker)
 
 

@@ -2,11 +2,14 @@
 
 import datetime as dt
 import json
+from itertools import pairwise
 from typing import Any
 
 from paynexus import events, ids
 from paynexus.db import Database
 from paynexus.events import FACTS
+from paynexus.gateways.announcing import announcing
+from paynexus.gateways.circuit import State
 from paynexus.gateways.port import Operation, Outcome, Result
 from paynexus.ids import PaymentId
 from paynexus.payments import authority, operations, sweeper
@@ -55,6 +58,9 @@ def test_each_payment_is_told_as_it_went(flow: Flow, sandbox: Sandbox, drain: Dr
     late = _come_late(flow)
     for end in (End.WON, End.LOST):
         Bank(flow, sandbox).dispute(refunded, 100, end)
+    states = (State.CLOSED, State.OPEN, State.HALF_OPEN, State.CLOSED)
+    for before, after in pairwise(states):
+        announcing(flow.database, mode="test")("sandbox", before, after)
     bus = RecordingBus()
 
     drain(bus)

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 _BASE32 = "[0-9a-hjkmnp-tv-z]{26}"
 
-type Topic = Literal["payments.events", "ledger.changes", "settlements.events", "fraud.alerts"]
+type Topic = Literal[
+    "payments.events", "ledger.changes", "settlements.events", "fraud.alerts", "gateways.events"
+]
 type Mode = Literal["test", "live"]
 type Moment = Annotated[
     str,
@@ -25,6 +27,7 @@ type TransferText = Annotated[str, Field(pattern=f"^tr_{_BASE32}$")]
 type AccountText = Annotated[str, Field(pattern=f"^acc_{_BASE32}$")]
 type SettlementText = Annotated[str, Field(pattern=f"^set_{_BASE32}$")]
 type DecisionText = Annotated[str, Field(pattern=f"^frd_{_BASE32}$")]
+type GatewayText = Annotated[str, Field(pattern=f"^gw_{_BASE32}$")]
 type ObjectText = Annotated[str, Field(pattern=f"^[a-z]+_{_BASE32}$")]
 type QrCodeText = Annotated[str, Field(pattern=f"^qr_{_BASE32}$")]
 
@@ -205,6 +208,21 @@ class FraudDecisionData(_Strict):
     amount: Amount
     mode: Mode
     created: Moment
+
+
+class GatewayCircuitData(_Strict):
+    """What became of the circuit before one gateway: OPEN, the fleet has stopped calling it.
+
+    It belongs to no merchant. Redis counts the calls; a change whose announcement failed is not
+    told, and the next one says by `before` that it was missed.
+    """
+
+    id: GatewayText
+    object: Literal["gateway_circuit"]
+    gateway: str
+    before: Literal["CLOSED", "OPEN", "HALF_OPEN"]
+    state: Literal["CLOSED", "OPEN", "HALF_OPEN"]
+    mode: Mode
 
 
 class Envelope(_Strict):

@@ -12,6 +12,7 @@ from paynexus.events.data import (
     DisputeData,
     Envelope,
     FraudDecisionData,
+    GatewayCircuitData,
     PaymentData,
     RefundData,
     SettlementData,
@@ -159,6 +160,19 @@ def _fraud(kind: str, verdict: str, code: str, detail: str) -> Fact:
     return Fact("fraud.alerts", FraudDecisionData, _sample(kind, f"frd_{_ID}", 1, data))
 
 
+def _circuit(kind: str, sequence: int, before: str, state: str) -> Fact:
+    data = {
+        "id": f"gw_{_ID}",
+        "object": "gateway_circuit",
+        "gateway": "sandbox",
+        "before": before,
+        "state": state,
+        "mode": "test",
+    }
+    sample = _sample(kind, f"gw_{_ID}", sequence, data) | {"merchant_id": None}
+    return Fact("gateways.events", GatewayCircuitData, sample)
+
+
 _FACTS = (
     _payment("payment.created.v1", 1, "PENDING"),
     _payment("payment.challenged.v1", 2, "CHALLENGED", next_action=_CHALLENGE),
@@ -197,6 +211,9 @@ _FACTS = (
     _settlement("settlement.paid.v1", 2, "PAID", processed=_CREATED),
     _settlement("settlement.failed.v1", 2, "FAILED", failure={"code": "AC04"}, processed=_CREATED),
     _fraud("fraud.blocked.v1", "BLOCK", "fingerprint_listed", "The payment method is on a list."),
+    _circuit("gateway.circuit_opened.v1", 1, "CLOSED", "OPEN"),
+    _circuit("gateway.circuit_half_opened.v1", 2, "OPEN", "HALF_OPEN"),
+    _circuit("gateway.circuit_closed.v1", 3, "HALF_OPEN", "CLOSED"),
     _fraud(
         "fraud.challenged.v1",
         "CHALLENGE",

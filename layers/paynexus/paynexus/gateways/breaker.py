@@ -19,7 +19,7 @@ from paynexus.gateways.circuit import (
     State,
     Verdict,
 )
-from paynexus.observability import count, logger
+from paynexus.observability import count, logger, trace_of
 
 FORGET_SECONDS = 24 * 3600
 """A gateway that nobody calls for this long begins anew."""
@@ -199,10 +199,19 @@ def _key_of(gateway: str) -> str:
     return f"gateway:{gateway}:circuit"
 
 
+type Announce = Callable[[str, State, State], None]
+"""Takes a change of the fleet's circuit: the gateway, the state before, the state since."""
+
+
+def announce_nothing(_gateway: str, _before: State, _after: State) -> None:
+    """For whoever has no place to record facts: log and metric say it all the same."""
+
+
 class Breaker:
     """Asked before each call to a gateway and told how it ended.
 
-    With Redis gone each environment counts for itself, and says so in a metric.
+    With Redis gone each environment counts for itself, and says so in a metric. What the
+    fleet's circuit does, which is one change whoever is told of it, is announced.
     """
 
     def __init__(
@@ -211,12 +220,14 @@ class Breaker:
         *,
         gateway: str,
         policy: Policy,
+        announce: Announce = announce_nothing,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cache = cache
         self._gateway = gateway
         self._key = _key_of(gateway)
         self._policy = policy
+        self._announce = announce
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._local = Circuit()
@@ -232,7 +243,7 @@ class Breaker:
             return self._admit_locally()
         refusal, state, epoch, *was = answer
         for before in was:
-            self._report(State(before.decode()), State(state.decode()))
+            self._report_of_fleet(State(before.decode()), State(state.decode()))
         return Admission(Refusal(refusal.decode()), State(state.decode()), epoch)
 
     def record(
@@ -265,7 +276,7 @@ class Breaker:
         if answer is None:
             return False
         before, after = (State(state.decode()) for state in answer)
-        self._report(before, after)
+        self._report_of_fleet(before, after)
         return True
 
     def _admit_locally(self) -> Admission:
@@ -291,6 +302,16 @@ class Breaker:
 
     def _now(self) -> int:
         return int(self._monotonic() * SECOND)
+
+    def _report_of_fleet(self, before: State, after: State) -> None:
+        self._report(before, after)
+        if before is after:
+            return
+        try:
+            self._announce(self._gateway, before, after)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the payment goes on
+            logger.warning("circuit event lost", gateway=self._gateway, trace=trace_of(error))
+            count("CircuitEventLost", gateway=self._gateway)
 
     def _report(self, before: State, after: State) -> None:
         if before is after:

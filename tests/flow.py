@@ -77,7 +77,7 @@ class Flow:
             "/payments", [amount, request.payment_method if key is None else token]
         )
         accepted = service.accept(
-            self.database, self.cache, scope, request, fingerprint=fingerprint, now=self.now
+            self.database, scope, request, fingerprint=fingerprint, now=self.now
         )
         if accepted.answer is not None:
             return accepted.payment_id, accepted.answer

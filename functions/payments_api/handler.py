@@ -29,7 +29,6 @@ def take(body: Annotated[PaymentOrder, Body()]) -> Response[str]:
         return http.raw_reply(known.status, known.body, headers=known.headers)
     accepted = service.accept(
         runtime.database(),
-        runtime.cache(),
         scope,
         body.to_request(),
         fingerprint=fingerprint,

@@ -2846,7 +2846,7 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_accept(p_id uuid, p_merchant_id uuid, p_mode text, p_operation text, p_key text, p_request bytea, p_now timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_is_claimed boolean, p_amount bigint, p_currency text, p_capture payment_capture, p_payment_method text, p_fingerprint text, p_fee_basis_points integer, p_fee_fixed_minor bigint, p_reference text, p_description text, p_metadata jsonb, p_qr_code_id uuid, p_customer payment_customers, p_hold ledger_order, p_event_id uuid, p_event_object text, p_event_data jsonb, OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
+CREATE OR REPLACE FUNCTION public.payment_accept(p_id uuid, p_merchant_id uuid, p_mode text, p_operation text, p_key text, p_request bytea, p_now timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_is_claimed boolean, p_amount bigint, p_currency text, p_capture payment_capture, p_payment_method text, p_fingerprint text, p_reference text, p_description text, p_metadata jsonb, p_qr_code_id uuid, p_customer payment_customers, p_hold ledger_order, p_event_id uuid, p_event_object text, p_event_data jsonb, OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
  RETURNS record
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
@@ -2878,11 +2878,18 @@ BEGIN
         id, merchant_id, mode, amount, currency, status, capture, payment_method, fingerprint,
         fee_basis_points, fee_fixed_minor, transfer_id, reference, description, metadata,
         qr_code_id, idempotency_key, created_at, updated_at
-    ) VALUES (
+    )
+    -- The fees in force now, and nobody's word for them.
+    SELECT
         p_id, p_merchant_id, p_mode, p_amount, p_currency, 'PENDING', p_capture,
-        p_payment_method, p_fingerprint, p_fee_basis_points, p_fee_fixed_minor, p_hold.id,
+        p_payment_method, p_fingerprint, f.basis_points, f.fixed_minor, p_hold.id,
         p_reference, p_description, p_metadata, p_qr_code_id, p_key, p_now, p_now
-    );
+    FROM merchant_fees AS f
+    WHERE f.merchant_id = p_merchant_id AND f.currency = p_currency;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'This merchant takes no payments in %.', p_currency
+            USING ERRCODE = 'PN012', COLUMN = 'currency';
+    END IF;
     IF p_customer.payment_id IS NOT NULL THEN
         INSERT INTO payment_customers SELECT p_customer.*;
     END IF;

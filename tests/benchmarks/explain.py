@@ -18,7 +18,7 @@ import psycopg
 from paynexus.cache import Cache
 from paynexus.db import Connection, Database
 from paynexus.ids import MerchantId
-from tests.benchmarks import payments, servers
+from tests.benchmarks import payments, servers, workloads
 from tests.benchmarks.payments import Till
 
 NUMBER = 400
@@ -45,7 +45,7 @@ def main() -> None:
             psycopg.connect(both.payments_url, autocommit=True) as admin,
         ):
             cache = Cache(both.redis_url)
-            merchants = payments.onboard(database, cache, 8)
+            merchants = workloads.onboard(database, 8)
             _explain(Till(database, cache), merchants, admin)
 
 

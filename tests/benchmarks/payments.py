@@ -12,12 +12,10 @@ from paynexus.gateways.port import Instruction, Operation, Outcome, Result, Sent
 from paynexus.gateways.service import Gateways, GuardedGateway
 from paynexus.idempotency import Scope
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.merchants import service as merchants
 from paynexus.money import Money
 from paynexus.payments import service, steps
 from paynexus.payments.service import PaymentRequest
 from paynexus.payments.steps import Next, Step
-from tests.benchmarks import workloads
 
 DEADLINE_SECONDS = 5.0
 
@@ -91,7 +89,6 @@ class Till:
         )
         accepted = service.accept(
             self.database,
-            self.cache,
             Scope(merchant_id, "test", "POST /payments", key),
             request,
             fingerprint=idempotency.fingerprint_of("/payments", key),
@@ -128,14 +125,6 @@ class Till:
             deadline_seconds=DEADLINE_SECONDS,
         )
         assert outcome is Outcome.APPROVED, outcome
-
-
-def onboard(database: Database, cache: Cache, number: int) -> list[MerchantId]:
-    """So many merchants exist, with a fee, which the cache knows."""
-    found = workloads.onboard(database, number)
-    for merchant_id in found:
-        merchants.fees_of(database, cache, merchant_id, "EUR")
-    return found
 
 
 def record_approvals(connection: Connection) -> None:

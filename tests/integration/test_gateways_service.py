@@ -1,6 +1,7 @@
 """Gateways as the house calls them: the sandbox acquirer behind its circuit, on real Redis."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -233,6 +234,23 @@ def test_a_mode_without_gateways_has_none(cache: Cache) -> None:
     assert (list(gateways.of("test")), gateways.of("live")) == ([Broken.name], {})
     assert [one.name for one in gateways.all()] == [Broken.name]
     assert gateways.health() == {}
+
+
+def test_how_gateways_are_is_believed_for_a_second(
+    patient: Callable[[], Cache], sandbox: Sandbox
+) -> None:
+    """One look serves all payments of it; what has happened since is seen by the next look."""
+    now, cache = [0.0], patient()
+    two = [_guarded(Broken(), cache), _guarded(sandbox.gateway, cache)]
+    gateways = Gateways(cache, {"test": two}, monotonic=lambda: now[0])
+    seen = []
+    for at in (0, 0.5, 1.0, 1.01):
+        now[0] = at
+        seen.append(gateways.health()[Broken.name].state)
+        with suppress(ZeroDivisionError):
+            two[0].send(_charge(f"{at}"), deadline_seconds=1)
+
+    assert seen == [State.CLOSED, State.CLOSED, State.CLOSED, State.OPEN]
 
 
 def test_the_schedule_probes_what_the_runtime_configures(

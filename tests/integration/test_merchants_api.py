@@ -7,20 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from merchants_api.handler import handler
 from paynexus import ids, runtime
-from paynexus.cache import Cache
 from paynexus.db import Database
-from paynexus.errors import InvalidRequest
 from paynexus.identity.model import hash_of
 from paynexus.ids import MerchantId, PaymentId, TransferId
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Transfer, TransferKind
-from paynexus.merchants import service
-from paynexus.merchants.model import FeeSchedule
 from paynexus.money import Money
 from tests.integration.conftest import Caller
 
@@ -248,32 +242,6 @@ def test_settlements_start_empty_and_unknown_ones_are_404(call: Caller) -> None:
     assert call(handler, "GET", "/settlements").json() == {"data": [], "has_more": False}
     assert call(handler, "GET", f"/settlements/{unknown}").status == 404
     assert call(handler, "GET", f"/settlements/{unknown}/statement").status == 404
-
-
-def test_fees_are_remembered_for_five_minutes(
-    database: Database, cache: Cache, merchant: MerchantId
-) -> None:
-    """Redis answers for them; without it, or when it lies about their shape, Postgres does."""
-    key = f"merchant:{merchant}:fees:EUR"
-    agreed = FeeSchedule(150, 25)
-
-    assert service.fees_of(database, Cache(""), merchant, "EUR") == agreed
-    assert service.fees_of(database, cache, merchant, "EUR") == agreed
-    assert 299_000 < cache._connected().pttl(key) <= 300_000
-    with database.transaction() as tx:
-        tx.execute("UPDATE merchant_fees SET basis_points = 200")
-    assert service.fees_of(database, cache, merchant, "EUR") == agreed
-    for lie in (b"", b"{}", b"[1]", b"[-1, 0]", b'["150", 25]', b"[10001, 0]", b"\xff", b"null"):
-        cache.set(key, lie, ttl_seconds=60)
-        assert service.fees_of(database, cache, merchant, "EUR") == FeeSchedule(200, 25)
-
-
-def test_no_fees_agreed_no_payments_taken(database: Database, merchant: MerchantId) -> None:
-    """A currency without a fee schedule is refused by name."""
-    with pytest.raises(InvalidRequest) as caught:
-        service.fees_of(database, Cache(""), merchant, "JPY")
-
-    assert caught.value.param == "currency"
 
 
 def onboard(database_url: str, *options: str) -> subprocess.CompletedProcess[str]:

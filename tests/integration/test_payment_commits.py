@@ -85,7 +85,7 @@ def accepted(flow: Flow) -> PaymentId:
     request = service.PaymentRequest(Money(1000, "EUR"), "tok_approve")
     scope = flow.scope("POST /payments", ids.new_id().hex)
     return service.accept(
-        flow.database, flow.cache, scope, request, fingerprint=b"same", now=flow.now
+        flow.database, scope, request, fingerprint=b"same", now=flow.now
     ).payment_id
 
 
@@ -94,7 +94,6 @@ def test_a_payment_is_accepted_in_one_statement_and_finished_in_two(
 ) -> None:
     """Finishing reads and writes; the call of the gateway is on record before and after it."""
     flow.database = database = Counting(lambda: database_url)
-    accepted(flow)  # the merchant's fees are in the cache from now on
     sent: Counter[str] = Counter()
     with database.counted("accept", sent):
         payment_id = accepted(flow)

@@ -110,15 +110,36 @@ def test_the_same_key_with_another_body_is_refused(flow: Flow, sandbox: Sandbox)
     assert len(sandbox.charges()) == 1
 
 
+def test_the_fees_of_a_payment_are_those_in_force(flow: Flow) -> None:
+    """From the next payment on, whatever anybody remembers; the ones before keep theirs."""
+    before, _ = flow.take(amount=10_000, capture="manual")
+    flow.database.connection().execute("UPDATE merchant_fees SET basis_points = 300")
+    after, _ = flow.take(amount=10_000)
+    flow.operate(Operation.CAPTURE, before, operations.capture, amount=None)
+
+    assert [flow.payment(one).fee_amount for one in (before, after)] == [175, 325]
+
+
+def test_a_currency_without_agreed_fees_is_refused(flow: Flow) -> None:
+    """By its name, leaving nothing behind; what was taken while it was agreed is answered."""
+    taken = flow.take(key="order-1")
+    flow.database.connection().execute("DELETE FROM merchant_fees WHERE currency = 'EUR'")
+
+    with pytest.raises(errors.InvalidRequest, match="takes no payments in EUR") as refused:
+        flow.take(key="order-2")
+    assert refused.value.param == "currency"
+    assert flow.take(key="order-1")[1].body == taken[1].body
+    rows = flow.database.connection().execute("SELECT key FROM idempotency_keys").fetchall()
+    assert rows == [("order-1",)]
+
+
 def test_a_key_at_work_is_not_run_again(flow: Flow) -> None:
     """While the first request is at work the second waits; once that died it is resumed."""
     scope = flow.scope("POST /payments", "order-1")
     request = service.PaymentRequest(Money(1000, "EUR"), "tok_approve")
 
     def accept(now: dt.datetime) -> service.Accepted:
-        return service.accept(
-            flow.database, flow.cache, scope, request, fingerprint=b"same", now=now
-        )
+        return service.accept(flow.database, scope, request, fingerprint=b"same", now=now)
 
     first = accept(flow.now)
     with pytest.raises(errors.OperationRunning):

@@ -60,7 +60,7 @@ def accepted(flow: Flow, money: Money = TEN_EUROS) -> PaymentId:
     request = service.PaymentRequest(money, "tok_approve")
     scope = flow.scope("POST /payments", "order-1")
     return service.accept(
-        flow.database, flow.cache, scope, request, fingerprint=b"same", now=flow.now
+        flow.database, scope, request, fingerprint=b"same", now=flow.now
     ).payment_id
 
 

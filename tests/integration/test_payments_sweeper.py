@@ -84,6 +84,4 @@ def test_the_function_sweeps_while_it_has_time(
 def _accepted(flow: Flow, at: dt.datetime) -> PaymentId:
     request = service.PaymentRequest(Money(1000, "EUR"), "tok_approve")
     scope = flow.scope("POST /payments", at.isoformat())
-    return service.accept(
-        flow.database, flow.cache, scope, request, fingerprint=b"same", now=at
-    ).payment_id
+    return service.accept(flow.database, scope, request, fingerprint=b"same", now=at).payment_id

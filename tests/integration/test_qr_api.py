@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paynexus import ids, runtime
-from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.errors import QrRefused
 from paynexus.idempotency import Scope
@@ -51,7 +50,6 @@ def pay(
     """A payment of `money` that spends the token."""
     accepted = payments.accept(
         database,
-        Cache(""),
         Scope(call.merchant_id, call.mode, "POST /payments", key),
         PaymentRequest(money, "tok_visa", qr_code=token),
         fingerprint=b"same",

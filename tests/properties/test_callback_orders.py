@@ -129,7 +129,7 @@ class World:
         )
         scope = self.flow.scope("POST /payments", "order")
         accepted = service.accept(
-            self.flow.database, self.flow.cache, scope, request, fingerprint=b"", now=self.flow.now
+            self.flow.database, scope, request, fingerprint=b"", now=self.flow.now
         )
         self.payment_id = accepted.payment_id
         self._send(Operation.CHARGE, self.payment_id)

@@ -30,8 +30,8 @@ CREATE TYPE payment_state AS (
 CREATE FUNCTION payment_accept(
     p_id UUID, p_merchant_id UUID, p_mode TEXT, p_operation TEXT, p_key TEXT,
     p_request BYTEA, p_now TIMESTAMPTZ, p_running_until TIMESTAMPTZ, p_expires_at TIMESTAMPTZ,
-    p_is_claimed BOOLEAN, p_amount BIGINT, p_currency TEXT, p_capture payment_capture, p_payment_method TEXT, p_fingerprint TEXT,
-    p_fee_basis_points INTEGER, p_fee_fixed_minor BIGINT, p_reference TEXT, p_description TEXT,
+    p_is_claimed BOOLEAN, p_amount BIGINT, p_currency TEXT, p_capture payment_capture,
+    p_payment_method TEXT, p_fingerprint TEXT, p_reference TEXT, p_description TEXT,
     p_metadata JSONB, p_qr_code_id UUID, p_customer payment_customers, p_hold ledger_order,
     p_event_id UUID, p_event_object TEXT, p_event_data JSONB,
     OUT state TEXT, OUT object_id UUID, OUT status INTEGER, OUT headers JSONB, OUT body TEXT
@@ -64,11 +64,18 @@ BEGIN
         id, merchant_id, mode, amount, currency, status, capture, payment_method, fingerprint,
         fee_basis_points, fee_fixed_minor, transfer_id, reference, description, metadata,
         qr_code_id, idempotency_key, created_at, updated_at
-    ) VALUES (
+    )
+    -- The fees in force now, and nobody's word for them.
+    SELECT
         p_id, p_merchant_id, p_mode, p_amount, p_currency, 'PENDING', p_capture,
-        p_payment_method, p_fingerprint, p_fee_basis_points, p_fee_fixed_minor, p_hold.id,
+        p_payment_method, p_fingerprint, f.basis_points, f.fixed_minor, p_hold.id,
         p_reference, p_description, p_metadata, p_qr_code_id, p_key, p_now, p_now
-    );
+    FROM merchant_fees AS f
+    WHERE f.merchant_id = p_merchant_id AND f.currency = p_currency;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'This merchant takes no payments in %.', p_currency
+            USING ERRCODE = 'PN012', COLUMN = 'currency';
+    END IF;
     IF p_customer.payment_id IS NOT NULL THEN
         INSERT INTO payment_customers SELECT p_customer.*;
     END IF;
@@ -83,7 +90,8 @@ END
 $$;
 COMMENT ON FUNCTION payment_accept IS
     'The key is claimed and, by the first, the payment on record, its money reserved, its event '
-    'told. What the claim came to, as claim_key says it.';
+    'told. What the claim came to, as claim_key says it; PN012 for a currency in which no fees are '
+    'agreed with the merchant.';
 
 CREATE FUNCTION payment_end(
     p_id UUID, p_version INTEGER, p_now TIMESTAMPTZ, p_state payment_state, p_is_charged BOOLEAN,

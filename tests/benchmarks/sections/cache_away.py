@@ -16,7 +16,7 @@ from paynexus.clock import system_clock
 from paynexus.db import Database
 from paynexus.idempotency import Scope
 from paynexus.ids import MerchantId
-from tests.benchmarks import payments
+from tests.benchmarks import workloads
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.payments import Till
 from tests.benchmarks.run import Part, Run
@@ -64,8 +64,7 @@ def measured(run: Run) -> Iterator[Part]:
     """Busy environments, which meet the fault once a second, and idle ones, which always do."""
     database_url = run.servers.postgres.migrated("redis_away")
     with closing(Database(lambda: database_url)) as database, ExitStack() as stack:
-        cache = Cache(run.servers.redis_url)
-        merchants = payments.onboard(database, cache, MERCHANTS)
+        merchants = workloads.onboard(database, MERCHANTS)
         urls = {
             WELL: run.servers.redis_url,
             "refusing": f"redis://{HOST}:{_closed_port()}/0",

@@ -5,10 +5,9 @@ from contextlib import closing
 
 import psycopg
 
-from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.ids import MerchantId
-from tests.benchmarks import payments, pgbench, round_trips, servers
+from tests.benchmarks import payments, pgbench, round_trips, servers, workloads
 from tests.benchmarks.crew import Accept, Crew, Finish, Take, at_work
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.pgbench import Work
@@ -39,7 +38,7 @@ KINDS = (TPCB, PAYMENT, ACCEPT, FINISH, HOT, FLOW)
 def measured(run: Run) -> Iterator[Part]:
     """Both commits, whole flows, one client, and how often a payment waits for a server."""
     with closing(Database(lambda: run.servers.payments_url)) as database:
-        merchants = tuple(payments.onboard(database, Cache(run.servers.redis_url), MERCHANTS))
+        merchants = tuple(workloads.onboard(database, MERCHANTS))
     pgbench.initialize(run.servers.tpcb_url)
     with at_work(run.servers, clients=run.settings.clients) as crew:
         yield from _measured(run, Tills(run.servers, crew), merchants)

@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from paynexus import ids
-from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.ids import MerchantId, TransferId
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Order, Transfer, TransferKind
 from paynexus.money import Money
-from tests.benchmarks import payments, servers
+from tests.benchmarks import servers, workloads
 from tests.benchmarks.crew import at_work
 from tests.benchmarks.figures import Unmeasured
 from tests.benchmarks.rounds import Round, Rounds, in_turns
@@ -74,7 +73,7 @@ def _rounds(run: Run, python: Path) -> Rounds:
     ours = replace(run.servers, payments_url=server.migrated("beside_peers"))
     hordak, django_ledger = server.database("hordak"), server.database("django_ledger")
     with closing(Database(lambda: ours.payments_url)) as database:
-        merchants = payments.onboard(database, Cache(ours.redis_url), MERCHANTS)
+        merchants = workloads.onboard(database, MERCHANTS)
     with at_work(ours, clients=1) as crew:
         tills = Tills(ours, crew)
         rounds = in_turns(

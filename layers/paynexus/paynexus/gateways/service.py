@@ -20,6 +20,9 @@ from paynexus.gateways.port import (
 from paynexus.gateways.retry import Pace, send_with_retries
 
 NO_DISPUTES = "gateway_tells_no_disputes"
+HEALTH_SECONDS = 1.0
+"""How long an environment believes its last look at how the gateways are. It only prefers by it: a
+circuit that has opened since refuses the call itself, and the next gateway is asked."""
 NEUTRAL_CODES = frozenset({"gateway_rate_limited"})
 
 
@@ -117,8 +120,17 @@ class GuardedGateway:
 class Gateways:
     """The gateways of each mode, in the order in which they are preferred. A Fleet."""
 
-    def __init__(self, cache: Cache, by_mode: Mapping[str, Sequence[GuardedGateway]]) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        by_mode: Mapping[str, Sequence[GuardedGateway]],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._cache = cache
+        self._monotonic = monotonic
+        self._looked_at: float | None = None
+        self._seen: Mapping[str, Health] = {}
         self._by_mode = {mode: {one.name: one for one in those} for mode, those in by_mode.items()}
 
     def of(self, mode: str) -> Mapping[str, GuardedGateway]:
@@ -130,10 +142,14 @@ class Gateways:
         return [one for those in self._by_mode.values() for one in those.values()]
 
     def health(self) -> Mapping[str, Health]:
-        """How each is; nothing is asked where no mode has a choice."""
+        """How each is, or was a second ago; nothing is asked where no mode has a choice."""
         if all(len(those) < 2 for those in self._by_mode.values()):  # noqa: PLR2004 - a choice takes two
             return {}
-        return breaker.health(self._cache, [one.name for one in self.all()])
+        now = self._monotonic()
+        if self._looked_at is None or now - self._looked_at > HEALTH_SECONDS:
+            self._looked_at = now
+            self._seen = breaker.health(self._cache, [one.name for one in self.all()])
+        return self._seen
 
 
 def verdict_on(result: Result) -> Verdict:

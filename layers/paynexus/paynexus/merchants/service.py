@@ -1,25 +1,19 @@
 """Use cases of merchants: one comes aboard, reads its record, changes its configuration."""
 
-import json
 from collections.abc import Sequence
 
 from paynexus import ids
-from paynexus.cache import Cache
 from paynexus.db import Database
-from paynexus.errors import InvalidRequest, NotFound
+from paynexus.errors import NotFound
 from paynexus.ids import MerchantId, UserId
 from paynexus.merchants import store
 from paynexus.merchants.model import (
     Configuration,
     CurrencyFee,
-    FeeSchedule,
     PayoutAccount,
     Profile,
     merged,
 )
-
-CONFIGURATION_TTL_SECONDS = 300
-"""A change that the cache missed is in force everywhere after this long."""
 
 
 def onboard(
@@ -79,31 +73,3 @@ def change(
             configuration=merged(merchant.configuration, configuration or {}),
         )
     return profile_of(db, merchant_id)
-
-
-def fees_of(db: Database, cache: Cache, merchant_id: MerchantId, currency: str) -> FeeSchedule:
-    """What the merchant pays for a payment in `currency`, remembered for five minutes.
-
-    Raises InvalidRequest when the merchant takes no payments in this currency.
-    """
-    key = f"merchant:{merchant_id}:fees:{currency}"
-    known = _remembered_fees(cache.get(key))
-    if known is not None:
-        return known
-    with db.transaction() as tx:
-        fee = store.fee(tx, merchant_id, currency)
-    if fee is None:
-        raise InvalidRequest(f"This merchant takes no payments in {currency}.", param="currency")
-    schedule = FeeSchedule(fee.basis_points, fee.fixed_minor)
-    value = json.dumps([schedule.basis_points, schedule.fixed_minor]).encode()
-    cache.set(key, value, ttl_seconds=CONFIGURATION_TTL_SECONDS)
-    return schedule
-
-
-def _remembered_fees(value: bytes | None) -> FeeSchedule | None:
-    # What Redis says is believed only if it has the right shape.
-    try:
-        basis_points, fixed_minor = json.loads(value or b"")
-        return FeeSchedule(basis_points, fixed_minor)
-    except (ValueError, TypeError):
-        return None

@@ -42,12 +42,6 @@ SELECT currency, basis_points, fixed_minor
  ORDER BY currency
 """
 
-SELECT_FEE = """
-SELECT currency, basis_points, fixed_minor
-  FROM merchant_fees
- WHERE merchant_id = %s AND currency = %s
-"""
-
 SELECT_PAYOUT_ACCOUNTS = """
 SELECT currency, holder, iban, bic
   FROM payout_accounts
@@ -108,12 +102,6 @@ def fees(connection: Connection, merchant_id: MerchantId) -> tuple[CurrencyFee, 
     """What the merchant pays, by currency."""
     with connection.cursor(row_factory=class_row(CurrencyFee)) as cursor:
         return tuple(cursor.execute(SELECT_FEES, (merchant_id,)))
-
-
-def fee(connection: Connection, merchant_id: MerchantId, currency: str) -> CurrencyFee | None:
-    """What the merchant pays in `currency`, if it takes payments in it."""
-    with connection.cursor(row_factory=class_row(CurrencyFee)) as cursor:
-        return cursor.execute(SELECT_FEE, (merchant_id, currency)).fetchone()
 
 
 def payout_accounts(connection: Connection, merchant_id: MerchantId) -> tuple[PayoutAccount, ...]:

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paynexus import idempotency, ids
-from paynexus.cache import Cache
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, NotFound
 from paynexus.idempotency import Answer, Claim, Scope
 from paynexus.ids import MerchantId, PaymentId, TransferId
 from paynexus.ledger.model import Order
-from paynexus.merchants import service as merchants
-from paynexus.merchants.model import FeeSchedule
 from paynexus.money import Money, limit_of
 from paynexus.payments import endings
 from paynexus.payments.bookings import payment_transfer
@@ -51,7 +48,6 @@ class Accepted:
 
 def accept(
     db: Database,
-    cache: Cache,
     scope: Scope,
     request: PaymentRequest,
     *,
@@ -64,11 +60,7 @@ def accept(
     IdempotencyKeyReused and OperationRunning. A request that died is taken up where it stands.
     """
     require_chargeable(request)
-    try:
-        fees = merchants.fees_of(db, cache, scope.merchant_id, request.money.currency)
-    except InvalidRequest as refusal:
-        return _accepted_before(db, scope, refusal, fingerprint=fingerprint, now=now)
-    payment = _new_payment(scope, request, fees, now)
+    payment = _new_payment(scope, request, now)
     claim = idempotency.claim_values(scope, fingerprint=fingerprint, object_id=payment.id, now=now)
     if request.qr_code is None:
         with db.statement() as connection:
@@ -122,9 +114,7 @@ def _required(payment: Payment | None) -> Payment:
     return payment
 
 
-def _new_payment(
-    scope: Scope, request: PaymentRequest, fees: FeeSchedule, now: dt.datetime
-) -> Payment:
+def _new_payment(scope: Scope, request: PaymentRequest, now: dt.datetime) -> Payment:
     return Payment(
         id=PaymentId(ids.new_id()),
         merchant_id=scope.merchant_id,
@@ -135,8 +125,9 @@ def _new_payment(
         payment_method=request.payment_method,
         # A gateway's token stands for one instrument; only its digest is compared.
         fingerprint=hashlib.sha256(request.payment_method.encode()).hexdigest(),
-        fee_basis_points=fees.basis_points,
-        fee_fixed_minor=fees.fixed_minor,
+        # What is agreed with the merchant stands in Postgres, which reads it as it accepts.
+        fee_basis_points=0,
+        fee_fixed_minor=0,
         transfer_id=TransferId(ids.new_id()),
         created_at=now,
         idempotency_key=scope.key,
@@ -167,19 +158,6 @@ def _open(
 def _accepted(claimed: Claim) -> Accepted:
     answer = claimed.answer.replayed() if claimed.answer else None
     return Accepted(PaymentId(claimed.object_id), answer)
-
-
-def _accepted_before(
-    db: Database, scope: Scope, refusal: InvalidRequest, *, fingerprint: bytes, now: dt.datetime
-) -> Accepted:
-    # What the merchant's terms don't allow now, they may have allowed when it was done.
-    with db.transaction() as tx:
-        claimed = idempotency.claim(
-            tx, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now
-        )
-        if claimed.is_first:
-            raise refusal from None
-        return _accepted(claimed)
 
 
 def _spend_and_open(

@@ -38,8 +38,9 @@ def accept(
 ) -> Claim:
     """By the first under its key: the payment is on record, its money reserved, its event told.
 
-    With `is_claimed` this transaction has claimed the key before. Raises as
-    `idempotency.claim` does.
+    With `is_claimed` this transaction has claimed the key before. Its fees are those agreed now,
+    whatever `payment` says of them. Raises as `idempotency.claim` does, and InvalidRequest for a
+    currency in which none are agreed.
     """
     parts: list[Part] = [
         _values(payment.id, payment.merchant_id, payment.mode),
@@ -102,8 +103,6 @@ def _asked(payment: Payment) -> list[object]:
         payment.capture,
         payment.payment_method,
         payment.fingerprint,
-        payment.fee_basis_points,
-        payment.fee_fixed_minor,
         payment.reference,
         payment.description,
         Jsonb(payment.metadata),

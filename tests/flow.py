@@ -14,11 +14,13 @@ from paynexus.gateways.port import Gateway, GatewayDispute, Operation, Result
 from paynexus.idempotency import Answer, Scope
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import disputes, operations, service, steps
+from paynexus.payments import disputes, operations, service, steps, workflow
 from paynexus.payments.model import Customer, Payment
 from paynexus.payments.operations import Begun
 from paynexus.payments.service import PaymentRequest
-from paynexus.payments.steps import Next, Step
+from paynexus.payments.step import Step
+from paynexus.payments.steps import Next
+from paynexus.payments.store.standings import Standing
 
 DEADLINE_SECONDS = 0.5
 
@@ -112,21 +114,23 @@ class Flow:
     def run(self, step: Step) -> str:
         """The state machine of infra/workflows/process_payment.asl.json, state by state."""
         self.ran.append(step)
-        blocked = False
+        blocked, seen = False, None
         if step.operation is Operation.CHARGE:
-            verdict = steps.score(self.database, step.payment_id, now=self.now)
-            if verdict in {Next.CHALLENGE, Next.DONE}:
-                return str(verdict)
-            blocked = verdict is Next.BLOCK
+            scored = steps.score(self.database, step.payment_id, now=self.now)
+            if scored.next in {Next.CHALLENGE, Next.DONE}:
+                return str(scored.next)
+            blocked, seen = scored.next is Next.BLOCK, handed_on(scored.seen)
         if not blocked:
-            steps.call_gateway(
+            called = steps.call_gateway(
                 self.database,
                 Line(self.gateways, self.health),
                 step,
                 clock=lambda: self.now,
                 deadline_seconds=DEADLINE_SECONDS,
+                seen=seen,
             )
-        return steps.finish(self.database, step, blocked=blocked, now=self.now)
+            seen = handed_on(called.seen)
+        return steps.finish(self.database, step, blocked=blocked, now=self.now, seen=seen)
 
     def ask_about(self, gateway: str, gateway_reference: str) -> GatewayDispute | Result:
         """What a gateway says of a dispute."""
@@ -144,3 +148,8 @@ class Flow:
     def payment(self, payment_id: PaymentId) -> Payment:
         """The payment as it stands."""
         return service.find(self.database, payment_id, self.merchant, "test")
+
+
+def handed_on(seen: Standing | None) -> Standing | None:
+    """As the workflow carries it from one function to the next."""
+    return workflow.from_seen({"seen": workflow.to_seen(seen)})

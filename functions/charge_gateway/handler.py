@@ -14,14 +14,15 @@ PATIENCE_MS = 15_000
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, str]:  # noqa: ANN401 - Lambda's own
-    """`outcome`: APPROVED, DECLINED, NOT_SENT or UNKNOWN."""
+    """`outcome`: APPROVED, DECLINED, NOT_SENT or UNKNOWN; and the payment as it was `seen`."""
     left = context.get_remaining_time_in_millis() - RESERVE_MS
-    outcome = steps.call_gateway(
+    called = steps.call_gateway(
         runtime.database(),
         runtime.gateways(),
         workflow.from_input(event),
         clock=runtime.clock(),
         deadline_seconds=min(left, PATIENCE_MS) / 1000,
+        seen=workflow.from_seen(event),
     )
-    logger.info("gateway asked", payment_id=event["payment_id"], outcome=str(outcome))
-    return {"outcome": str(outcome)}
+    logger.info("gateway asked", payment_id=event["payment_id"], outcome=str(called.outcome))
+    return {"outcome": str(called.outcome), "seen": workflow.to_seen(called.seen)}

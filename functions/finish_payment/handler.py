@@ -15,6 +15,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
         workflow.from_input(event),
         blocked=event.get("verdict") == steps.Next.BLOCK,
         now=runtime.clock()(),
+        seen=workflow.from_seen(event),
     )
     logger.info("payment finished", payment_id=event["payment_id"], status=status)
     return {"status": status}

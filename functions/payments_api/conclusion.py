@@ -10,7 +10,7 @@ from paynexus.errors import NotFound
 from paynexus.idempotency import Answer, Scope
 from paynexus.ids import PaymentId
 from paynexus.payments import operations as payment_operations
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 
 
 def scope_of(app: BaseRouter, operation: str) -> Scope:

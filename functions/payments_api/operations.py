@@ -14,7 +14,7 @@ from paynexus.errors import NotFound
 from paynexus.gateways.port import Operation
 from paynexus.ids import PaymentId, RefundId
 from paynexus.payments import operations, resource
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 

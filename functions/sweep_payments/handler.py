@@ -13,10 +13,12 @@ WORKFLOW_MS = 27_000
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401 - Lambda's own
     """`swept`: the payments and refunds that were taken up; `expired`: those whose time was up."""
     db, run, now = runtime.database(), runtime.workflow().run, runtime.clock()()
-    swept = sweeper.sweep(
-        db, run, now=now, has_time=lambda: context.get_remaining_time_in_millis() > WORKFLOW_MS
-    )
+
+    def has_time() -> bool:
+        return bool(context.get_remaining_time_in_millis() > WORKFLOW_MS)
+
+    swept = sweeper.sweep(db, run, now=now, has_time=has_time)
     ask = disputes.asking(runtime.gateways)
     callbacks.sweep(db, run, ask=ask, now=now)
-    disputes.sweep(db, run, ask, now=now)
+    disputes.sweep(db, run, ask, now=now, has_time=has_time)
     return {"swept": swept, "expired": expiry.expire(db, run, now=now)}

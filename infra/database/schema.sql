@@ -2904,7 +2904,7 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_begin(p_operation text, p_key text, p_request bytea, p_claimed_at timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_operation_id uuid, p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_is_charged boolean, p_refund refunds, p_event_id uuid, p_event_type text, p_event_object text, p_event_data jsonb, p_answers payment_answer[], p_orders ledger_order[], OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
+CREATE OR REPLACE FUNCTION public.payment_begin(p_operation text, p_key text, p_request bytea, p_claimed_at timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_operation_id uuid, p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_charged text, p_refund refunds, p_event_id uuid, p_event_type text, p_event_object text, p_event_data jsonb, p_answers payment_answer[], p_orders ledger_order[], OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
  RETURNS record
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
@@ -2923,7 +2923,7 @@ BEGIN
     );
     IF state = 'claimed' THEN
         PERFORM payment_end(
-            p_id, p_version, p_now, p_state, p_is_charged, p_refund, p_event_id, p_event_type,
+            p_id, p_version, p_now, p_state, p_charged, p_refund, p_event_id, p_event_type,
             p_event_object, p_event_data, p_answers, p_orders
         );
     END IF;
@@ -2931,7 +2931,7 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_end(p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_is_charged boolean, p_refund refunds, p_event_id uuid, p_event_type text, p_event_object text, p_event_data jsonb, p_answers payment_answer[], p_orders ledger_order[])
+CREATE OR REPLACE FUNCTION public.payment_end(p_id uuid, p_version integer, p_now timestamp with time zone, p_state payment_state, p_charged text, p_refund refunds, p_event_id uuid, p_event_type text, p_event_object text, p_event_data jsonb, p_answers payment_answer[], p_orders ledger_order[])
  RETURNS void
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
@@ -2952,11 +2952,14 @@ BEGIN
         open_operation = p_state.open_operation, open_operation_id = p_state.open_operation_id,
         open_operation_amount = p_state.open_operation_amount,
         open_operation_is_final = p_state.open_operation_is_final,
-        gateway_response = CASE WHEN NOT p_is_charged THEN gateway_response ELSE (
+        gateway_response = CASE WHEN p_charged IS NULL THEN gateway_response ELSE (
             SELECT response FROM attempts WHERE operation_id = p_id ORDER BY number DESC LIMIT 1
         ) END,
         updated_at = p_now, version = version + 1
-    WHERE id = p_id AND version = p_version
+    -- What the charge came to may have been read before: it must be so still.
+    WHERE id = p_id AND version = p_version AND (p_charged IS NULL OR p_charged = (
+        SELECT outcome FROM attempts WHERE operation_id = p_id ORDER BY number DESC LIMIT 1
+    ))
     RETURNING merchant_id, mode INTO owner, payment_mode;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'payment % has changed meanwhile', p_id USING ERRCODE = 'PN013';

@@ -13,9 +13,10 @@ from paynexus.gateways.service import Gateways, GuardedGateway
 from paynexus.idempotency import Scope
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import service, steps
+from paynexus.payments import service, steps, workflow
 from paynexus.payments.service import PaymentRequest
-from paynexus.payments.steps import Next, Step
+from paynexus.payments.step import Step
+from paynexus.payments.steps import Next
 
 DEADLINE_SECONDS = 5.0
 
@@ -96,35 +97,39 @@ class Till:
         )
         return accepted.payment_id
 
-    def finish(self, payment_id: PaymentId) -> None:
+    def finish(self, payment_id: PaymentId, seen: str = "") -> None:
         """The second commit: status, posting, fee, stored answer, event."""
         step = Step(payment_id, Operation.CHARGE, payment_id)
-        status = steps.finish(self.database, step, blocked=False, now=system_clock())
+        known = workflow.from_seen({"seen": seen})
+        status = steps.finish(self.database, step, blocked=False, now=system_clock(), seen=known)
         assert status == "COMPLETED", status
 
     def take(self, merchant_id: MerchantId) -> PaymentId:
         """The whole flow: accepted, scored, charged through the circuit, finished."""
         payment_id = self.accept(merchant_id)
-        self.score(payment_id)
-        self.charge(payment_id)
-        self.finish(payment_id)
+        seen = self.score(payment_id)
+        seen = self.charge(payment_id, seen)
+        self.finish(payment_id, seen)
         return payment_id
 
-    def score(self, payment_id: PaymentId) -> None:
-        """The fraud decision is stored: ALLOW."""
-        verdict = steps.score(self.database, payment_id, now=system_clock())
-        assert verdict is Next.ALLOW, verdict
+    def score(self, payment_id: PaymentId) -> str:
+        """The fraud decision is stored: ALLOW. What it hands on."""
+        scored = steps.score(self.database, payment_id, now=system_clock())
+        assert scored.next is Next.ALLOW, scored.next
+        return workflow.to_seen(scored.seen)
 
-    def charge(self, payment_id: PaymentId) -> None:
-        """The attempt is recorded before and after the call: APPROVED."""
-        outcome = steps.call_gateway(
+    def charge(self, payment_id: PaymentId, seen: str = "") -> str:
+        """The attempt is recorded before and after the call: APPROVED. What it hands on."""
+        called = steps.call_gateway(
             self.database,
             self._gateways,
             Step(payment_id, Operation.CHARGE, payment_id),
             clock=system_clock,
             deadline_seconds=DEADLINE_SECONDS,
+            seen=workflow.from_seen({"seen": seen}),
         )
-        assert outcome is Outcome.APPROVED, outcome
+        assert called.outcome is Outcome.APPROVED, called.outcome
+        return workflow.to_seen(called.seen)
 
 
 def record_approvals(connection: Connection) -> None:

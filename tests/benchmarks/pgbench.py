@@ -22,12 +22,14 @@ pooler forbids prepared statements; simple queries would have values in their te
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What each client does over and over: TPC-B, or one of the scripts, chosen at random."""
+    """What each client does over and over: a script of pgbench's own, or one of ours, by chance."""
 
     url: str
     scripts: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     protocol: str = PROTOCOL
+    builtin: str = "tpcb-like"
+    """pgbench's own; where there are `scripts`, those are run instead."""
 
 
 def initialize(url: str) -> None:
@@ -70,6 +72,8 @@ def _length(seconds: float) -> tuple[str, str]:
 
 
 def _script_options(work: Work, folder: Path) -> Iterator[str]:
+    if not work.scripts:
+        yield f"--builtin={work.builtin}"
     for number, text in enumerate(work.scripts):
         script = folder / f"script-{number}.sql"
         script.write_text(text)

@@ -37,11 +37,12 @@ def of_a_payment(servers: Servers, merchant_id: MerchantId) -> dict[str, RoundTr
     ):
         till.take(merchant_id)
         accepted: list[PaymentId] = []
+        seen: list[str] = []
         steps: dict[str, Callable[[], object]] = {
             "accept": lambda: accepted.append(till.accept(merchant_id)),
-            "score": lambda: till.score(accepted[0]),
-            "charge": lambda: till.charge(accepted[0]),
-            "finish": lambda: till.finish(accepted[0]),
+            "score": lambda: seen.append(till.score(accepted[0])),
+            "charge": lambda: seen.append(till.charge(accepted[0], seen[-1])),
+            "finish": lambda: till.finish(accepted[0], seen[-1]),
         }
         return {name: _counted(till.database, redis, act) for name, act in steps.items()}
 

@@ -26,7 +26,7 @@ NAMES = {
     "Python: complete payment: own CPU",
     "accept: database round trips",
     "import payments_api.handler",
-    "asked and told / bare EVAL, 2 clients",
+    "asked and told / bare EVALSHA, 2 clients",
     "Redis hanging, idle environments: added at p99",
     "violations of the books",
     "load average before",

@@ -188,7 +188,7 @@ class World:
         charge = self.dice.choice(open_to_it)
         amount = min(self.dice.choice([100, 700, charge.captured]), charge.captured)
         name = self.books.dispute(charge, min(amount, charge.captured - charge.disputed)).id
-        self.schedule.note(f"{name} is opened")
+        self.schedule.note(f"dispute {len(self.books.disputes)} is opened")
         if self.dice.random() < 0.7:
             end = self.dice.choice(list(End))
             later = self.dice.choice([1, 30, 600, 20_000, 90_000])

@@ -19,7 +19,7 @@ from paynexus.gateways.sandbox_callbacks import signature_of
 from paynexus.ids import PaymentId
 from paynexus.payments import callbacks, steps
 from paynexus.payments.callbacks import BODY_LIMIT_BYTES
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from paynexus.payments.store.callbacks import Callback
 from paynexus.payments.verdicts import State
 from sweep_payments.handler import handler as sweep_payments

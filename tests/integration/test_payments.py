@@ -22,7 +22,7 @@ from paynexus.ledger.model import Balance
 from paynexus.money import Money
 from paynexus.payments import operations, service, sweeper
 from paynexus.payments.model import RUNNING, Status
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from tests.flow import Flow
 from tests.sandbox import Sandbox
 from tools.export_lifecycle import LIFECYCLES, Lifecycle

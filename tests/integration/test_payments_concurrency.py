@@ -17,7 +17,7 @@ from paynexus.ledger.model import Balance
 from paynexus.money import Money, limit_of
 from paynexus.payments import operations, service
 from paynexus.payments.model import Status
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from paynexus.settlement.service import settle
 from tests.flow import Flow
 from tests.sandbox import Sandbox

@@ -19,7 +19,7 @@ from paynexus.payments.model import (
     Failure,
     Status,
 )
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from tests.flow import Flow
 from tests.sandbox import Sandbox
 

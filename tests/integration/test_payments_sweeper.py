@@ -13,7 +13,7 @@ from paynexus.db import Database
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
 from paynexus.payments import service, sweeper
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from tests.flow import Flow
 from tests.integration.conftest import Caller
 from tests.integration.steps_in_process import Context

@@ -25,7 +25,7 @@ from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
 from paynexus.payments import callbacks, operations, service
 from paynexus.payments.pursuit import reference_of
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from tests.flow import Flow
 
 pytestmark = pytest.mark.proof

@@ -94,7 +94,7 @@ COMMENT ON FUNCTION payment_accept IS
     'agreed with the merchant.';
 
 CREATE FUNCTION payment_end(
-    p_id UUID, p_version INTEGER, p_now TIMESTAMPTZ, p_state payment_state, p_is_charged BOOLEAN,
+    p_id UUID, p_version INTEGER, p_now TIMESTAMPTZ, p_state payment_state, p_charged TEXT,
     p_refund refunds, p_event_id UUID, p_event_type TEXT, p_event_object TEXT,
     p_event_data JSONB, p_answers payment_answer [], p_orders ledger_order []
 ) RETURNS VOID
@@ -115,11 +115,14 @@ BEGIN
         open_operation = p_state.open_operation, open_operation_id = p_state.open_operation_id,
         open_operation_amount = p_state.open_operation_amount,
         open_operation_is_final = p_state.open_operation_is_final,
-        gateway_response = CASE WHEN NOT p_is_charged THEN gateway_response ELSE (
+        gateway_response = CASE WHEN p_charged IS NULL THEN gateway_response ELSE (
             SELECT response FROM attempts WHERE operation_id = p_id ORDER BY number DESC LIMIT 1
         ) END,
         updated_at = p_now, version = version + 1
-    WHERE id = p_id AND version = p_version
+    -- What the charge came to may have been read before: it must be so still.
+    WHERE id = p_id AND version = p_version AND (p_charged IS NULL OR p_charged = (
+        SELECT outcome FROM attempts WHERE operation_id = p_id ORDER BY number DESC LIMIT 1
+    ))
     RETURNING merchant_id, mode INTO owner, payment_mode;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'payment % has changed meanwhile', p_id USING ERRCODE = 'PN013';
@@ -155,12 +158,12 @@ END
 $$;
 COMMENT ON FUNCTION payment_end IS
     'The payment is as decided, with its books, events and stored answers; PN013 when it is no '
-    'longer of the version that was decided about.';
+    'longer of the version that was decided about, or its charge has come to something else.';
 
 CREATE FUNCTION payment_begin(
     p_operation TEXT, p_key TEXT, p_request BYTEA, p_claimed_at TIMESTAMPTZ,
     p_running_until TIMESTAMPTZ, p_expires_at TIMESTAMPTZ, p_operation_id UUID,
-    p_id UUID, p_version INTEGER, p_now TIMESTAMPTZ, p_state payment_state, p_is_charged BOOLEAN,
+    p_id UUID, p_version INTEGER, p_now TIMESTAMPTZ, p_state payment_state, p_charged TEXT,
     p_refund refunds, p_event_id UUID, p_event_type TEXT, p_event_object TEXT,
     p_event_data JSONB, p_answers payment_answer [], p_orders ledger_order [],
     OUT state TEXT, OUT object_id UUID, OUT status INTEGER, OUT headers JSONB, OUT body TEXT
@@ -180,7 +183,7 @@ BEGIN
     );
     IF state = 'claimed' THEN
         PERFORM payment_end(
-            p_id, p_version, p_now, p_state, p_is_charged, p_refund, p_event_id, p_event_type,
+            p_id, p_version, p_now, p_state, p_charged, p_refund, p_event_id, p_event_type,
             p_event_object, p_event_data, p_answers, p_orders
         );
     END IF;

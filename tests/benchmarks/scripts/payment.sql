@@ -1,6 +1,7 @@
 -- A complete payment: accepted in one call and ended in another, each a commit, its values bound
 -- as the product binds them. The next payment's ids come back with the end of the one before:
--- the product makes them itself, and no statement of its own.
+-- the product makes them itself, and no statement of its own. No gateway is asked here, so the end
+-- follows from no attempt.
 \if :is_begun
 \else
 SELECT uuidv7() AS payment, uuidv7() AS hold
@@ -10,7 +11,7 @@ SELECT uuidv7() AS payment, uuidv7() AS hold
 SELECT * FROM payment_accept(
     :payment, :merchant, 'test', 'POST /payments', 'key-' || :payment,
     sha256(:hold), now(), now() + INTERVAL '1 minute', now() + INTERVAL '1 day', FALSE, 1999,
-    'EUR', 'automatic', 'tok_' || :payment, encode(sha256(:payment), 'hex'), 150, 25,
+    'EUR', 'automatic', 'tok_' || :payment, encode(sha256(:payment), 'hex'),
     'order-' || :payment, 'A payment of the benchmark', '{}', NULL, NULL,
     format(
         '(%s,pending,payment,gateway_receivable,,merchant_payable,%s,1999,EUR,test,pay_%s,%3$s,,,,f,,,,)',
@@ -20,7 +21,7 @@ SELECT * FROM payment_accept(
 );
 SELECT uuidv7() AS payment, uuidv7() AS hold
 FROM payment_end(
-    :payment, 1, now(), '(COMPLETED,1999,1,0,0,55,none,,,,,,)', TRUE, NULL,
+    :payment, 1, now(), '(COMPLETED,1999,1,0,0,0,0,55,none,,,,,,)', NULL, NULL,
     uuidv7(), 'payment.completed.v1', 'pay_' || :payment, :completed,
     ARRAY[ROW(:payment, 201, '{}', :completed)::PAYMENT_ANSWER],
     format(

@@ -32,6 +32,7 @@ ACCEPT = f"{PAYMENT}, accept"
 FINISH = f"{PAYMENT}, finish"
 HOT = f"{PAYMENT}, hot"
 FLOW = "Python: whole flow"
+SIMPLE = "pgbench: simple-update"
 KINDS = (TPCB, PAYMENT, ACCEPT, FINISH, HOT, FLOW)
 
 
@@ -77,9 +78,8 @@ class Tills:
 
 def _measured(run: Run, tills: Tills, merchants: Sequence[MerchantId]) -> Iterator[Part]:
     clients, seconds = run.settings.clients, run.settings.seconds
-    tpcb = {TPCB: Work(run.servers.tpcb_url)}
     turns = [
-        *pgbench_turns(run, tpcb, clients=clients),
+        *pgbench_turns(run, _yardsticks(run), clients=clients),
         lambda seconds: tills.complete(PAYMENT, merchants, seconds, clients=clients),
         lambda seconds: tills.complete(HOT, merchants[:1], seconds, clients=clients),
         lambda seconds: tills.flows(merchants, seconds, clients=clients),
@@ -93,7 +93,23 @@ def _measured(run: Run, tills: Tills, merchants: Sequence[MerchantId]) -> Iterat
     yield Part(f"Payments through Python ({clients} processes)", _ratios(rounds))
     yield Part("Their speed", _speeds(rounds))
     yield Part("What one operation uses up", _costs(rounds))
-    yield Part("One client", _alone(tills.complete(PAYMENT, merchants, seconds, clients=1)))
+    alone = in_turns(
+        [
+            *pgbench_turns(run, _yardsticks(run), clients=1),
+            lambda seconds: tills.complete(PAYMENT, merchants, seconds, clients=1),
+            lambda seconds: tills.flows(merchants, seconds, clients=1),
+        ],
+        number=run.settings.rounds,
+        seconds=seconds,
+        settle=lambda: servers.settle(run.servers.tpcb_url, run.servers.payments_url),
+    )
+    yield Part("One client", _alone(alone))
+
+
+def _yardsticks(run: Run) -> dict[str, Work]:
+    """A commit of three updates and an insertion, and one of a single update and the insertion."""
+    url = run.servers.tpcb_url
+    return {TPCB: Work(url), SIMPLE: Work(url, builtin="simple-update")}
 
 
 def _ratios(rounds: Rounds) -> list[Figure]:
@@ -102,6 +118,8 @@ def _ratios(rounds: Rounds) -> list[Figure]:
         rounds.ratio(f"{PAYMENT} / TPC-B", rate, PAYMENT, TPCB),
         rounds.ratio(f"{HOT} / spread", rate, HOT, PAYMENT),
         rounds.ratio(f"{FLOW} / TPC-B", rate, FLOW, TPCB),
+        rounds.ratio(f"{PAYMENT} / simple-update", rate, PAYMENT, SIMPLE),
+        rounds.ratio(f"{FLOW} / simple-update", rate, FLOW, SIMPLE),
         rounds.ratio(f"{PAYMENT} / TPC-B: p50", p50, PAYMENT, TPCB, better="lower"),
         rounds.ratio(f"{PAYMENT} / TPC-B: p99", p99, PAYMENT, TPCB, better="lower"),
     ]
@@ -126,14 +144,20 @@ def _costs(rounds: Rounds) -> list[Figure]:
     ]
 
 
-def _alone(found: Round) -> list[Figure]:
+def _alone(rounds: Rounds) -> list[Figure]:
     """One client: nothing waits for anything but its own work."""
-    payment = found[PAYMENT]
+    figures = []
+    for kind in (SIMPLE, PAYMENT, FLOW):
+        figures += [
+            rounds.of(kind, rate, "/s", what="rate, one client", better="higher"),
+            rounds.of(kind, p50, "ms", what="p50, one client"),
+            rounds.of(kind, p99, "ms", what="p99, one client"),
+        ]
     return [
-        Figure(f"{PAYMENT}, one client: rate", rate(payment), "/s", better="higher"),
-        Figure(f"{PAYMENT}, one client: p50", p50(payment), "ms"),
-        Figure(f"{PAYMENT}, one client: p99", p99(payment), "ms"),
-        Figure(f"{PAYMENT}, one client: own CPU", own_cpu(payment), "ms"),
+        *figures,
+        *(rounds.of(kind, own_cpu, "ms", what="own CPU, one client") for kind in (PAYMENT, FLOW)),
+        rounds.ratio(f"{PAYMENT} / simple-update, one client", rate, PAYMENT, SIMPLE),
+        rounds.ratio(f"{FLOW} / simple-update, one client", rate, FLOW, SIMPLE),
     ]
 
 

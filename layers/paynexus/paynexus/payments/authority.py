@@ -8,7 +8,7 @@ from paynexus.errors import NotFound
 from paynexus.gateways.port import Operation, Outcome, Result
 from paynexus.payments import late, steps
 from paynexus.payments.cases import Kind, open_case
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from paynexus.payments.store import attempts
 from paynexus.payments.store.attempts import Turn
 

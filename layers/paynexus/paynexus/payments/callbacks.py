@@ -26,7 +26,7 @@ from paynexus.gateways.port import DisputeWord, Word
 from paynexus.observability import count, logger
 from paynexus.payments import disputes, steps
 from paynexus.payments.disputes import Ask
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from paynexus.payments.store import callbacks as store
 from paynexus.payments.store.callbacks import Callback
 from paynexus.payments.sweeper import LEFT_ALONE, Runner

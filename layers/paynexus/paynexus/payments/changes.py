@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from paynexus.gateways.port import Outcome
 from paynexus.idempotency import Answer
 from paynexus.ledger.model import Order
 from paynexus.payments.model import Payment, Refund
@@ -33,8 +34,9 @@ class Change:
     told: Told | None = None
     answers: Mapping[UUID, Answer] = field(default_factory=dict)
     """By the id of what they answer for: the payment, a refund, an operation."""
-    is_charged: bool = False
-    """The gateway's own words about the charge are kept with the payment from now on."""
+    charged: Outcome | None = None
+    """What the charge came to, of a change that follows from it: then it holds for no other
+    outcome, and the gateway's own words are kept with the payment from now on."""
 
     @property
     def status(self) -> str:

@@ -15,16 +15,20 @@ def decide[T](
     payment_id: PaymentId,
     operation_id: UUID,
     act: Callable[[Connection, Standing], T],
+    *,
+    seen: Standing | None = None,
 ) -> T:
     """What `act` came to, by the payment and the operation on it as they are now.
 
     `act` decides by what it is handed and writes in one statement, which fails if that has
     changed meanwhile. Then all happens once more with the payment locked, and can't fail so
-    again. Raises NotFound for an unknown payment, and what `act` raises.
+    again. What the step before has `seen` is as good as what is read now, and spares the reading.
+    Raises NotFound for an unknown payment, and what `act` raises.
     """
+    known = seen if seen is not None and seen.payment.id == payment_id else None
     try:
         with db.statement() as connection:
-            return act(connection, _read(connection, payment_id, operation_id))
+            return act(connection, known or _read(connection, payment_id, operation_id))
     except ChangedMeanwhile:
         with db.transaction() as tx:
             payments.lock(tx, payment_id)

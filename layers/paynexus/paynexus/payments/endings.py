@@ -72,7 +72,7 @@ def end_charge(ended: Ended) -> Change | None:
         change = changed(payment.after(Fact.AUTHORIZED), "authorized")
     else:
         change = _captured(payment, payment.money.amount, is_final=True)
-    return replace(change, is_charged=True)
+    return replace(change, charged=result.outcome)
 
 
 def end_blocked(payment: Payment) -> Change | None:

@@ -11,7 +11,7 @@ from paynexus.observability import count, logger
 from paynexus.payments import endings
 from paynexus.payments.deciding import decide
 from paynexus.payments.model import AUTHORIZATION_LIFETIME, CHALLENGE_LIFETIME
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from paynexus.payments.store import commits, payments
 from paynexus.payments.store.standings import Standing
 from paynexus.payments.sweeper import Runner

@@ -76,7 +76,7 @@ def again(
     )
 
 
-def carry_out(db: Database, call: Call, *, clock: Clock, deadline_seconds: float) -> Outcome:
+def carry_out(db: Database, call: Call, *, clock: Clock, deadline_seconds: float) -> Result:
     """What is known of the call, recorded. No transaction is open while the gateway works.
 
     The first call sends. Every later one inquires first, and then does what the ladder says.
@@ -89,13 +89,14 @@ def carry_out(db: Database, call: Call, *, clock: Clock, deadline_seconds: float
         result = replace(result, outcome=Outcome.UNKNOWN)
     now = clock()
     with db.statement() as connection:
-        return attempts.finish(
+        known = attempts.finish(
             connection,
             call.attempt_id,
             result,
             next_at=ladder.next_at(call.began, now),
             now=now,
         )
+    return replace(result, outcome=known)
 
 
 def _begin(db: Database, call: Call, clock: Clock, seconds: float) -> Result:

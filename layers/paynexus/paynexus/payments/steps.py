@@ -5,35 +5,28 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
-from paynexus import ids
 from paynexus.clock import Clock
 from paynexus.db import Connection, Database
 from paynexus.errors import NotFound
 from paynexus.fraud import service as fraud
 from paynexus.fraud.rules import Verdict
 from paynexus.fraud.service import Subject
-from paynexus.gateways import routing
-from paynexus.gateways.port import Fleet, Instruction, Operation, Outcome, Result
-from paynexus.ids import AttemptId, PaymentId
-from paynexus.money import Money
-from paynexus.payments import endings, ladder, late, places, pursuit
+from paynexus.gateways.port import Fleet, Operation, Outcome, Result
+from paynexus.ids import PaymentId
+from paynexus.payments import endings, late, pursuit
 from paynexus.payments.changes import Change
 from paynexus.payments.deciding import decide
 from paynexus.payments.endings import Ended
-from paynexus.payments.model import CHARGEABLE, Challenge, Payment, RefundStatus
-from paynexus.payments.places import Place, Sites
+from paynexus.payments.model import CHARGEABLE, Challenge, Payment
+from paynexus.payments.places import Sites
+from paynexus.payments.preparing import prepare
 from paynexus.payments.pursuit import Call
-from paynexus.payments.store import attempts, commits, payments
+from paynexus.payments.step import Step
+from paynexus.payments.store import attempts, commits, standings
 from paynexus.payments.store.attempts import Attempt
 from paynexus.payments.store.late import LateApproval
 from paynexus.payments.store.standings import Standing
 
-NO_GATEWAY = "gateway_not_configured"
-NOWHERE = Result(
-    Outcome.NOT_SENT,
-    code=NO_GATEWAY,
-    message="No gateway is configured for this payment, or its merchant's routing allows none.",
-)
 PERHAPS_ELSEWHERE = frozenset({Outcome.DECLINED, Outcome.NOT_SENT})
 """With these a charge may be one for the next gateway: their codes decide."""
 NEXT_GATEWAY_SHARE = 1 / 8
@@ -50,37 +43,38 @@ class Next(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One operation on one payment: a charge is its payment's, a refund has its own id."""
+class Scored:
+    """What to do next, and the payment as it was seen for that: the next step may go by it."""
 
-    payment_id: PaymentId
-    operation: Operation
-    operation_id: UUID
-
-    def __post_init__(self) -> None:
-        # A payment has one charge: under any other id it would be another one.
-        if self.operation is Operation.CHARGE and self.operation_id != self.payment_id:
-            raise ValueError("a charge is its payment's own operation")
+    next: Next
+    seen: Standing | None = None
 
 
-def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Next:
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What is known of an operation at its gateway, and the payment with it, likewise."""
+
+    outcome: Outcome
+    seen: Standing | None = None
+
+
+def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Scored:
     """The payment's fraud decision is stored; a challenged payment is CHALLENGED."""
     with db.reading() as connection:
-        payment = payments.get(connection, payment_id)
-        if payment is None:
+        seen = standings.of_operation(connection, payment_id, payment_id)
+        if seen is None:
             raise NotFound("There is no such payment.")
-        if payment.status not in CHARGEABLE:
+        if seen.payment.status not in CHARGEABLE:
             # What has ended is still asked for where its charge may yet turn up.
-            return Next.ALLOW if attempts.is_open(connection, payment_id) else Next.DONE
-    decision = fraud.assess(db, _subject(payment), now=now)
-    if decision.verdict is Verdict.ALLOW or (
-        decision.verdict is Verdict.CHALLENGE and payment.challenge is Challenge.AUTHENTICATED
-    ):
-        return Next.ALLOW
-    if decision.verdict is Verdict.BLOCK:
-        return Next.BLOCK
-    _challenge(db, payment_id, now)
-    return Next.CHALLENGE
+            is_open = attempts.is_open(connection, payment_id)
+            return Scored(Next.ALLOW if is_open else Next.DONE)
+    decision = fraud.assess(db, _subject(seen.payment), now=now)
+    is_proven = seen.payment.challenge is Challenge.AUTHENTICATED
+    if decision.verdict is Verdict.CHALLENGE and not is_proven:
+        _challenge(db, seen, now)
+        return Scored(Next.CHALLENGE)
+    is_blocked = decision.verdict is Verdict.BLOCK
+    return Scored(Next.BLOCK if is_blocked else Next.ALLOW, seen)
 
 
 def call_gateway(
@@ -90,30 +84,42 @@ def call_gateway(
     *,
     clock: Clock,
     deadline_seconds: float,
-) -> Outcome:
+    seen: Standing | None = None,
+) -> Called:
     """What is known of the operation at the gateway, recorded before and after each call.
 
     The first call sends; every later one inquires first, and sends again only under the same
     reference, which the gateway takes once, or calls the charge off (ladder.py). A charge that
     was certainly not taken is made at the next gateway, as long as there is time. No transaction
-    is open while a gateway works.
+    is open while a gateway works. What scoring has `seen` spares the first look.
     """
+    # Only what nothing had happened to is still as it was, or can't be begun any more.
+    seen = seen if seen is not None and seen.attempt is None else None
     until, left = clock() + dt.timedelta(seconds=deadline_seconds), deadline_seconds
     while True:
-        prepared = _prepared(db, fleet, step, clock)
+        prepared, standing = _prepared(db, fleet, step, clock, seen)
         if isinstance(prepared, Outcome):
-            return prepared
-        outcome = pursuit.carry_out(db, prepared, clock=clock, deadline_seconds=left)
+            return Called(prepared)
+        result = pursuit.carry_out(db, prepared, clock=clock, deadline_seconds=left)
         left = (until - clock()).total_seconds()
-        is_over = not prepared.may_go_elsewhere or outcome not in PERHAPS_ELSEWHERE
+        is_over = not prepared.may_go_elsewhere or result.outcome not in PERHAPS_ELSEWHERE
         if is_over or left < deadline_seconds * NEXT_GATEWAY_SHARE:
-            return outcome
+            return Called(result.outcome, _with(standing, step, prepared, result))
+        seen = None
 
 
-def finish(db: Database, step: Step, *, blocked: bool, now: dt.datetime) -> str:
+def finish(
+    db: Database,
+    step: Step,
+    *,
+    blocked: bool,
+    now: dt.datetime,
+    seen: Standing | None = None,
+) -> str:
     """The payment, or the refund, is in the status that its attempt's outcome asks for.
 
     Status, books, stored answer and event are one commit. Without an outcome nothing changes.
+    What the call has `seen` spares a look: it is written only if all of that is so still.
     A charge that was approved when its payment had ended without it is booked in, to go back.
     """
 
@@ -127,7 +133,7 @@ def finish(db: Database, step: Step, *, blocked: bool, now: dt.datetime) -> str:
         commits.end(connection, change, now=now)
         return change.status
 
-    found = decide(db, step.payment_id, step.operation_id, act)
+    found = decide(db, step.payment_id, step.operation_id, act, seen=seen)
     if isinstance(found, str):
         return found
     if isinstance(found.about, LateApproval):
@@ -186,140 +192,41 @@ def _subject(payment: Payment) -> Subject:
     )
 
 
-def _prepared(db: Database, fleet: Fleet, step: Step, clock: Clock) -> Call | Outcome:
+def _prepared(
+    db: Database, fleet: Fleet, step: Step, clock: Clock, seen: Standing | None
+) -> tuple[Call | Outcome, Standing]:
     # Before the database is asked: nothing else is waited for while a payment is held.
     health = fleet.health() if step.operation is Operation.CHARGE else {}
 
-    def act(connection: Connection, standing: Standing) -> Call | Outcome:
+    def act(connection: Connection, standing: Standing) -> tuple[Call | Outcome, Standing]:
         sites = Sites(fleet.of(standing.payment.mode), health)
-        return _prepare(connection, standing, sites, step, now=clock())
+        return prepare(connection, standing, sites, step, now=clock()), standing
 
-    return decide(db, step.payment_id, step.operation_id, act)
+    return decide(db, step.payment_id, step.operation_id, act, seen=seen)
 
 
-def _challenge(db: Database, payment_id: PaymentId, now: dt.datetime) -> None:
+def _with(standing: Standing, step: Step, call: Call, result: Result) -> Standing | None:
+    """What was seen, with a first charge's outcome; None where more has happened than that."""
+    if step.operation is not Operation.CHARGE or standing.attempt is not None:
+        return None
+    attempt = Attempt(
+        id=call.attempt_id,
+        outcome=result.outcome,
+        code=result.code,
+        message=result.message,
+        operation=step.operation,
+        number=1,
+        began=call.began,
+        gateway=call.gateway.name,
+        reference=call.instruction.reference,
+    )
+    return replace(standing, attempt=attempt, tried=(call.gateway.name,))
+
+
+def _challenge(db: Database, seen: Standing, now: dt.datetime) -> None:
     def act(connection: Connection, standing: Standing) -> None:
         change = endings.challenged(standing.payment)
         if change is not None:
             commits.end(connection, change, now=now)
 
-    decide(db, payment_id, payment_id, act)
-
-
-def _prepare(
-    connection: Connection, standing: Standing, sites: Sites, step: Step, *, now: dt.datetime
-) -> Call | Outcome:
-    attempt = standing.attempt
-    if step.operation is not Operation.CHARGE:
-        found = late.returning(connection, standing, step.operation_id)
-        if found is not None:
-            return late.prepare(connection, standing, found, sites.gateways, now=now)
-    known = attempt.certain if attempt else None
-    if attempt is not None and known is None:
-        return _prepare_again(connection, standing, attempt, sites, step, now=now)
-    if attempt is not None and known and not _may_fail_over(standing, attempt, known, now):
-        return known
-    if not _may_begin(standing, step):
-        return known or Outcome.NOT_SENT
-    place = places.next_place(standing, sites, step.operation)
-    if place is None and known is not None:
-        return known
-    return _begin(connection, standing, place, step, now=now)
-
-
-def _begin(
-    connection: Connection, standing: Standing, place: Place | None, step: Step, *, now: dt.datetime
-) -> Call | Outcome:
-    payment, number = standing.payment, len(standing.tried) + 1
-    attempt_id = AttemptId(ids.new_id())
-    instruction = _instruction(standing, step, attempt_id if number > 1 else step.operation_id)
-    attempts.insert(
-        connection,
-        attempt_id,
-        payment,
-        step.operation_id,
-        instruction,
-        gateway=place.gateway.name if place else "none",
-        result=None if place else NOWHERE,
-        now=now,
-        number=number,
-        routing=place.why if place else None,
-    )
-    if place is None:
-        return Outcome.NOT_SENT
-    may_go_elsewhere = place.may_go_elsewhere
-    return Call(
-        attempt_id, place.gateway, instruction, began=now, may_go_elsewhere=may_go_elsewhere
-    )
-
-
-def _prepare_again(
-    connection: Connection,
-    standing: Standing,
-    attempt: Attempt,
-    sites: Sites,
-    step: Step,
-    *,
-    now: dt.datetime,
-) -> Call | Outcome:
-    gateway = sites.gateways.get(attempt.gateway)
-    if gateway is None:
-        next_at = ladder.next_at(attempt.began, now)
-        result = Result(Outcome.UNKNOWN, code=NO_GATEWAY)
-        return attempts.finish(connection, attempt.id, result, next_at=next_at, now=now)
-    known = attempts.call_again(connection, attempt.id)
-    if known is not None:
-        return known
-    may_send = _may_begin(standing, step)
-    return pursuit.again(
-        attempt,
-        gateway,
-        replace(_instruction(standing, step, step.operation_id), reference=attempt.reference),
-        may_send=may_send,
-        may_go_elsewhere=may_send
-        and places.next_place(standing, sites, step.operation) is not None,
-    )
-
-
-def _may_fail_over(standing: Standing, attempt: Attempt, known: Outcome, now: dt.datetime) -> bool:
-    return (
-        attempt.operation is Operation.CHARGE
-        and standing.payment.status in CHARGEABLE
-        and now - attempt.began < ladder.ELSEWHERE_BEFORE
-        and routing.may_fail_over(known, attempt.code)
-    )
-
-
-def _may_begin(standing: Standing, step: Step) -> bool:
-    # A late or repeated run must not begin what has been decided otherwise meanwhile.
-    if step.operation is Operation.CHARGE:
-        return standing.payment.status in CHARGEABLE
-    if step.operation is Operation.REFUND:
-        return standing.refund is not None and standing.refund.status is RefundStatus.PENDING
-    opened = standing.payment.open_operation
-    return opened is not None and opened.id == step.operation_id
-
-
-def _instruction(standing: Standing, step: Step, reference_id: UUID) -> Instruction:
-    payment, charge = standing.payment, standing.charge
-    is_charge = step.operation is Operation.CHARGE
-    return Instruction(
-        operation=step.operation,
-        reference=pursuit.reference_of(step.operation, reference_id),
-        money=_money(standing, step),
-        payment_method=payment.payment_method if is_charge else None,
-        capture=payment.capture == "automatic",
-        original_reference=charge.reference if charge else None,
-        original_gateway_reference=charge.gateway_reference if charge else None,
-        description=payment.description,
-    )
-
-
-def _money(standing: Standing, step: Step) -> Money:
-    payment, refund = standing.payment, standing.refund
-    if step.operation is Operation.REFUND:
-        return refund.money if refund else payment.money
-    opened = payment.open_operation
-    if step.operation is Operation.CAPTURE and opened and opened.amount:
-        return Money(opened.amount, payment.money.currency)
-    return payment.money
+    decide(db, seen.payment.id, seen.payment.id, act, seen=seen)

@@ -14,7 +14,7 @@ from paynexus.ids import PaymentId
 from paynexus.observability import count, logger
 from paynexus.payments import cases, ladder
 from paynexus.payments.model import EXPIRY
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
 from paynexus.payments.store import attempts, late, payments, refunds
 
 LEFT_ALONE = dt.timedelta(minutes=1)

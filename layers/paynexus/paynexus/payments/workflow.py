@@ -9,7 +9,9 @@ from paynexus import ids
 from paynexus.gateways.port import Operation
 from paynexus.ids import PaymentId
 from paynexus.observability import count, logger
-from paynexus.payments.steps import Step
+from paynexus.payments.step import Step
+from paynexus.payments.store import standings
+from paynexus.payments.store.standings import Standing
 
 
 class Workflow:
@@ -55,3 +57,14 @@ def from_input(event: Mapping[str, Any]) -> Step:
         Operation(event["operation"]),
         UUID(event["operation_id"]),
     )
+
+
+def to_seen(seen: Standing | None) -> str:
+    """What a step hands to the next one, beside its result; nothing of nothing."""
+    return standings.written(seen) if seen else ""
+
+
+def from_seen(event: Mapping[str, Any]) -> Standing | None:
+    """What the step before has seen; None where it is not there, or not of this version."""
+    text = event.get("seen")
+    return standings.read(text) if isinstance(text, str) and text else None

@@ -121,7 +121,7 @@ def _change(change: Change, now: dt.datetime) -> list[Part]:
     return [
         _values(payment.id, payment.version, now),
         ("%s::payment_state", [_state(payment)]),
-        _values(change.is_charged),
+        _values(change.charged),
         _refund(change.refund, now),
         _values(*(_event(told) if told else NO_EVENT)),
         _answers(change.answers),

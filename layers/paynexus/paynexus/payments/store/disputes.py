@@ -39,7 +39,7 @@ WHERE id IN (
     SELECT id FROM disputes
     WHERE status = 'OPEN' AND asked_at < %(before)s
     ORDER BY asked_at
-    LIMIT %(limit)s
+    LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
 RETURNING gateway, gateway_reference
@@ -95,11 +95,9 @@ def put(tx: Connection, dispute: Dispute, *, now: dt.datetime) -> None:
     tx.execute(SQL_PUT, values)
 
 
-def take_up(
-    tx: Connection, *, before: dt.datetime, now: dt.datetime, limit: int
-) -> list[tuple[str, str]]:
-    """Open disputes not asked about since `before`, by gateway and its name for each."""
-    return tx.execute(SQL_TAKE_UP, {"before": before, "now": now, "limit": limit}).fetchall()
+def take_up(tx: Connection, *, before: dt.datetime, now: dt.datetime) -> tuple[str, str] | None:
+    """The open dispute that was not asked about for longest, since `before`: gateway and name."""
+    return tx.execute(SQL_TAKE_UP, {"before": before, "now": now}).fetchone()
 
 
 def _all(

@@ -1,7 +1,10 @@
 """Where an operation stands: all that a step decides by, in one query."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +51,15 @@ WHERE t.id = %(payment_id)s
 """
 
 
+LEFT_OUT = frozenset({"email", "country", "gateway_response"})
+"""What no step after the first one needs to know."""
+UUIDS = (
+    *("id", "merchant_id", "qr_code_id", "transfer_id", "open_operation_id", "attempt_id"),
+    *("refund_id", "refund_transfer_id"),
+)
+MOMENTS = ("created_at", "attempt_created_at", "called_off_at", "refund_created_at")
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """Where the payment's money was taken, under which names of ours and of the gateway's."""
@@ -70,6 +82,8 @@ class Standing:
     """The gateways that the operation's attempts were made at, in their order."""
     routing: Mapping[str, Any] | None = None
     """What the merchant wants of the choice of a gateway."""
+    row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """As it was read."""
 
 
 def of_operation(
@@ -79,8 +93,30 @@ def of_operation(
     values = {"payment_id": payment_id, "operation_id": operation_id}
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(SQL_STANDING, values).fetchone()
-    if row is None:
+    return _from_row(row) if row else None
+
+
+def written(standing: Standing) -> str:
+    """The standing for the step that follows, which `read` makes of it again.
+
+    Without the payer's address and country, which no later step decides by, and which nothing
+    but their own table may keep.
+    """
+    row = {name: value for name, value in standing.row.items() if name not in LEFT_OUT}
+    return json.dumps(row | _written(standing.attempt), default=str)
+
+
+def read(text: str) -> Standing | None:
+    """The standing that `written` made text of; None for anything else."""
+    try:
+        found = json.loads(text)
+        row = {name: _READ.get(name, _as_it_is)(value) for name, value in found.items()}
+        return _from_row(dict.fromkeys(LEFT_OUT) | row)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _from_row(row: dict[str, Any]) -> Standing:
     attempt = _attempt(row)
     return Standing(
         payments.from_row(row),
@@ -89,7 +125,41 @@ def of_operation(
         _charge(row),
         tried=tuple(row["tried"] or ([attempt.gateway] if attempt else [])),
         routing=row["routing"],
+        row=row,
     )
+
+
+def _written(attempt: Attempt | None) -> dict[str, Any]:
+    if attempt is None:
+        return {}
+    return {
+        "attempt_id": attempt.id,
+        "outcome": attempt.outcome,
+        "code": attempt.code,
+        "message": attempt.message,
+        "operation": attempt.operation,
+        "number": attempt.number,
+        "attempt_created_at": attempt.began,
+        "attempt_gateway": attempt.gateway,
+        "attempt_reference": attempt.reference,
+    }
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _uuid(value: str | None) -> UUID | None:
+    return UUID(value) if value else None
+
+
+def _moment(value: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(value) if value else None
+
+
+_READ: Mapping[str, Callable[[Any], object]] = MappingProxyType(
+    dict.fromkeys(UUIDS, _uuid) | dict.fromkeys(MOMENTS, _moment)
+)
 
 
 def _charge(row: dict[str, Any]) -> Charge | None:

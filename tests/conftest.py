@@ -22,6 +22,7 @@ from tests.sandbox import Sandbox
 from tools.local_stack import postgres, valkey
 
 ROOT = Path(__file__).parent.parent
+PROOF_PREPARES_AFTER = 3
 MIGRATIONS = ROOT / "infra/database/migrations"
 TEMPLATE = "paynexus_template"
 STORM_KEYS = 6
@@ -81,16 +82,19 @@ def database_url(postgres_server: postgres.Server) -> Iterator[str]:
     """A database of this test alone, cloned from the migrated template."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(postgres_server.url, autocommit=True) as admin:
-        clone = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        clone = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         admin.execute(clone.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
         yield _url(postgres_server, name)
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """The product's view of the test's database; the books are audited when the test ends."""
     database = Database(lambda: database_url)
+    if request.node.get_closest_marker("proof"):
+        # The same statements, thousands of times, on a connection that nobody pools.
+        database.connection().prepare_threshold = PROOF_PREPARES_AFTER
     yield database
     violations = audit.violations(database)
     database.close()

@@ -58,7 +58,9 @@ GARBAGE = (
 )
 TROUBLED_MINUTES = (1, 2, 5, 15, 40)
 MINUTE = dt.timedelta(minutes=1)
-HOURS_TO_HEAL = 14
+LADDER_MINUTES = 12
+"""After which a charge that nobody knows of is called off."""
+MINUTES_TO_HEAL = (1, 3, 6, 13, 15, *range(60, 14 * 60, 60))
 """Beyond the last message that may be late: every rung of the ladder has come by then."""
 
 
@@ -295,11 +297,11 @@ class World:
         """Nothing new goes wrong; sweepers come by until what was late has come, and longer."""
         self.schedule.weather, self.line.is_well = CALM, True
         ended = self.schedule.now
-        for minutes in (1, 2, 4, 8, 12, 15, *range(60, 60 * HOURS_TO_HEAL, 60)):
-            if minutes > 60 and self.schedule.is_over and not self._is_open():
-                break
+        for minutes in MINUTES_TO_HEAL:
             self.schedule.run(ended + dt.timedelta(minutes=minutes))
             watch(self.main)
+            if minutes > LADDER_MINUTES and self.schedule.is_over and not self._is_open():
+                break
         for body in self.books.news:
             hear(self.main, body)
 

@@ -33,7 +33,7 @@ AGAIN = dt.timedelta(seconds=31)
 MINUTE = dt.timedelta(minutes=1)
 MINUTES_TO_HEAL = 15
 AMOUNT = 1000
-PAIRS_APART = 3
+PAIRS_APART = 4
 """The second cut of a pair is tried at one in so many points, a different one each time."""
 
 type Begin = tuple[Operation, Callable[..., operations.Begun], dict[str, object]]

@@ -283,8 +283,6 @@ def test_every_order_of_callbacks_leads_to_one_state(
 ) -> None:
     """To the one that the payment reaches without any callback, by inquiries alone."""
     connection = flow.database.connection()
-    # The same statements, tens of thousands of times, on a connection that nobody pools.
-    connection.prepare_threshold = 2
     # A busy machine may make the audit wait.
     connection.execute("SET statement_timeout = '2min'")
     world = World(flow, life)

@@ -229,7 +229,9 @@ def due(tx: Connection, *, now: dt.datetime, limit: int) -> list[Turn]:
 
 def put_off(tx: Connection, turns: Sequence[tuple[UUID, dt.datetime, int]]) -> None:
     """Each attempt has its next turn, on its rung, whatever comes of this one."""
-    ids_, times, rungs = zip(*turns, strict=True) if turns else ((), (), ())
+    if not turns:
+        return
+    ids_, times, rungs = zip(*turns, strict=True)
     tx.execute(SQL_NEXT_TURN, (list(ids_), list(times), list(rungs)))
 
 

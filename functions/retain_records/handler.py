@@ -1,4 +1,4 @@
-"""Schedule: the coming months' partitions exist in time; expired Idempotency-Keys are gone."""
+"""Schedule: the coming months' partitions exist in time; what has expired is gone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,10 @@ from paynexus.retention import service
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
-    """`made`: the partitions that this call made. `forgotten`: the keys that it dropped."""
+    """`made`: new partitions. `forgotten`, `callbacks`: keys and callbacks that were dropped."""
     db, now = runtime.database(), runtime.clock()()
     return {
         "made": service.make_room(db, now=now),
         "forgotten": service.forget_keys(db, now=now),
+        "callbacks": service.forget_callbacks(db, now=now),
     }

@@ -810,6 +810,8 @@ CREATE INDEX events_of_merchant ON public.events USING btree (merchant_id, mode,
 
 CREATE INDEX fraud_decisions_of_merchant ON public.fraud_decisions USING btree (merchant_id, mode, created_at);
 
+CREATE INDEX gateway_callbacks_by_age ON public.gateway_callbacks USING brin (received_at) WITH (autosummarize='on');
+
 CREATE INDEX gateway_callbacks_of_attempt ON public.gateway_callbacks USING btree (attempt_id);
 
 CREATE INDEX gateway_callbacks_pending ON public.gateway_callbacks USING btree (updated_at) WHERE (state = 'PENDING'::text);

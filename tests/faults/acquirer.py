@@ -139,6 +139,7 @@ def request_of(instruction: Instruction) -> Request:
         payment_method=instruction.payment_method,
         capture=is_charge and instruction.capture,
         description=instruction.description,
+        final=instruction.operation is Operation.CAPTURE and instruction.is_final,
     )
 
 

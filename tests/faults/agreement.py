@@ -58,6 +58,8 @@ def _require_one_story(payment: Payment, books: Books) -> None:
         return
     assert (charge.captured, charge.refunded) == (payment.captured_amount, payment.refunded_amount)
     assert charge.canceled == (payment.status is Status.CANCELED)
+    is_held = not charge.released and charge.captured < charge.amount
+    assert payment.status is not Status.COMPLETED or not is_held, "completed, and money held"
 
 
 def _is_disputed(charge: Charge, books: Books) -> bool:

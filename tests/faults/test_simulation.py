@@ -124,6 +124,7 @@ def _request(dice: random.Random) -> Request:
         else None,
         capture=is_charge and dice.random() < 0.3,
         description=None,
+        final=kind is rules.Operation.CAPTURE and dice.random() < 0.3,
     )
 
 

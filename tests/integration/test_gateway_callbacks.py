@@ -22,6 +22,7 @@ from paynexus.payments.callbacks import BODY_LIMIT_BYTES
 from paynexus.payments.step import Step
 from paynexus.payments.store.callbacks import Callback
 from paynexus.payments.verdicts import State
+from paynexus.retention import service as retention
 from sweep_payments.handler import handler as sweep_payments
 from tests.flow import Line
 from tests.integration.conftest import Answer, Caller, answer_of, gateway_event
@@ -451,3 +452,27 @@ def _received(database: Database, body: str, now: dt.datetime) -> Callback:
 
 def _in(deployed: pytest.MonkeyPatch, wait: dt.timedelta) -> None:
     deployed.setattr(runtime, "clock", lambda: lambda: system_clock() + wait)
+
+
+def test_a_callback_is_kept_for_ninety_days(
+    call: Caller, acquirer: Sandbox, database: Database
+) -> None:
+    """One that still waits for longer; one that comes again after that is asked about, no more."""
+    take(call, "tok_approve")
+    [body] = said(acquirer)
+    tell(body)
+    waiting = json.dumps({"id": "cb_waits", "dispute": {"id": "dsp_1"}})
+    acquirer.stop()
+    tell(waiting)
+    now = runtime.clock()()
+    assert retention.forget_callbacks(database, now=now + retention.CALLBACKS_KEPT - LATER) == 0
+    assert retention.forget_callbacks(database, now=now + retention.CALLBACKS_KEPT + LATER) == 1
+    assert kept(database) == [("PENDING", None, 1)]
+    before = facts(database)
+    tell(body)
+    assert sorted(kept(database), key=str) == [
+        ("APPLIED", "confirmed", 1),
+        ("PENDING", None, 1),
+    ]
+    assert facts(database) == before
+    acquirer.start()

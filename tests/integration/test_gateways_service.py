@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -66,16 +66,21 @@ def _later(operation: Operation, reference: str, charge: str, amount: int = 1250
     return Instruction(operation, reference, Money(amount, "EUR"), original_reference=charge)
 
 
+def _part(reference: str, charge: str, amount: int) -> Instruction:
+    """A capture that more may follow."""
+    return replace(_later(Operation.CAPTURE, reference, charge, amount), is_final=False)
+
+
 def test_a_payments_life_at_the_gateway(sandbox: Sandbox) -> None:
     """Authorized, captured, refunded; each answer names the gateway's own reference."""
     gateway = sandbox.gateway
     steps = [
         (_charge("a", capture=False), Outcome.APPROVED, None),
-        (_later(Operation.CAPTURE, "c", "a", 1000), Outcome.APPROVED, None),
-        (_later(Operation.CAPTURE, "e", "a", 250), Outcome.APPROVED, None),
+        (_part("c", "a", 1000), Outcome.APPROVED, None),
+        (_later(Operation.CAPTURE, "e", "a", 240), Outcome.APPROVED, None),
+        (_later(Operation.CAPTURE, "f", "a", 10), Outcome.DECLINED, "charge_released"),
         (_later(Operation.REFUND, "r", "a", 400), Outcome.APPROVED, None),
-        (_later(Operation.REFUND, "s", "a", 851), Outcome.DECLINED, "amount_exceeds_captured"),
-        (_later(Operation.CANCEL, "x", "a"), Outcome.DECLINED, "charge_refunded"),
+        (_later(Operation.REFUND, "s", "a", 841), Outcome.DECLINED, "amount_exceeds_captured"),
         (_later(Operation.REFUND, "t", "nobody"), Outcome.DECLINED, "unknown_charge"),
         (_charge("d", "tok_decline_stolen"), Outcome.DECLINED, "stolen_card"),
         (_later(Operation.CANCEL, "y", "never came"), Outcome.APPROVED, None),

@@ -8,6 +8,7 @@ import datetime as dt
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -183,6 +184,21 @@ def test_a_capture_that_could_not_be_prepared_was_not_sent(
 
     assert (result.outcome, result.code) == (Outcome.NOT_SENT, "api_error")
     assert stripe.sent(f"{INTENTS}/{authorized.gateway_reference}/capture") == []
+
+
+def test_a_capture_that_more_would_follow_is_refused_before_anything_is_sent(
+    stripe: Keys, gateway: StripeGateway
+) -> None:
+    """Stripe would give the rest up with it: the authorization is as it was, whole."""
+    gateway.send(_charge(capture=False), deadline_seconds=10)
+    part = replace(_later(Operation.CAPTURE, "cap_a", 400), is_final=False)
+    result = gateway.send(part, deadline_seconds=10)
+
+    assert (result.outcome, result.code) == (Outcome.DECLINED, "partial_captures_unsupported")
+    assert [one["status"] for one in _intents(stripe)] == ["requires_capture"]
+    assert gateway.send(_later(Operation.CAPTURE, "cap_b"), deadline_seconds=10).outcome is (
+        Outcome.APPROVED
+    )
 
 
 def test_a_cancel_overtaken_by_its_charge_releases_it(stripe: Keys, gateway: StripeGateway) -> None:

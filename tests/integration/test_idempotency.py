@@ -112,7 +112,7 @@ def test_keys_are_forgotten_in_batches(
     database: Database, merchant: MerchantId, now: dt.datetime
 ) -> None:
     """One transaction drops so many and no more; a run drops what there is."""
-    many = 2 * retention.KEYS_PER_BATCH + 1
+    many = 2 * retention.ROWS_PER_BATCH + 1
     with database.transaction() as tx:
         tx.execute(SQL_MANY, {"merchant": merchant, "now": now, "many": many})
     with database.transaction() as tx:

@@ -125,6 +125,24 @@ def test_a_refused_part_leaves_the_earlier_ones(flow: Flow, sandbox: Sandbox) ->
     assert (payment.status, payment.captured_amount) == (Status.AUTHORIZED, 400)
 
 
+@pytest.mark.parametrize("parts", [(400,), (300, 200), (1000,), (600, 400)])
+def test_the_last_capture_releases_the_rest_at_the_acquirer(
+    flow: Flow, sandbox: Sandbox, parts: tuple[int, ...]
+) -> None:
+    """The payer's money is held no longer than the payment says; before the last it is."""
+    payment_id, _ = flow.take(capture="manual", amount=1000)
+    seen = []
+    for number, amount in enumerate(parts, start=1):
+        capture(flow, payment_id, amount, is_final=number == len(parts))
+        charge = sandbox.store.charge(ids.text("chg", payment_id))
+        assert charge is not None
+        seen.append((charge.captured, charge.released))
+
+    *before, last = seen
+    assert not any(is_released for _, is_released in before)
+    assert last == (sum(parts), sum(parts) < 1000)
+
+
 def test_a_cancel_releases_what_was_not_captured(flow: Flow, sandbox: Sandbox) -> None:
     """COMPLETED with what was; twice is refused; the acquirer keeps it too."""
     payment_id, _ = flow.take(capture="manual", amount=1000)

@@ -149,6 +149,8 @@ def require_agreement(flow: Flow, sandbox: Sandbox, payment_id: PaymentId) -> No
     assert (charge.captured, charge.refunded) == (payment.captured_amount, payment.refunded_amount)
     assert charge.disputed == payment.disputed_amount + payment.disputed_excess
     assert charge.canceled == (payment.status is Status.CANCELED)
+    is_held = not charge.released and charge.captured < charge.amount
+    assert payment.status is not Status.COMPLETED or not is_held
 
 
 def _act(

@@ -46,6 +46,8 @@ class Request:
     payment_method: str | None
     capture: bool
     description: str | None
+    final: bool = False
+    """Of a capture: what it leaves is released."""
 
     @property
     def fingerprint(self) -> str:
@@ -58,6 +60,7 @@ class Request:
             self.payment_method,
             self.capture,
             self.description,
+            self.final,
         ]
         return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
@@ -123,16 +126,18 @@ def changed(request: Request, charge: Charge) -> Effect | Decline:
         return "currency_mismatch"
     amount = request.amount or 0
     if request.operation is Operation.CAPTURE:
-        return _captured(charge, amount)
+        return _captured(charge, amount, is_final=request.final)
     return _refunded(charge, amount)
 
 
-def _captured(charge: Charge, amount: int) -> Effect | Decline:
+def _captured(charge: Charge, amount: int, *, is_final: bool) -> Effect | Decline:
     if charge.released:
         return "charge_released"
     if amount > charge.amount - charge.captured:
         return "amount_exceeds_authorized"
-    return Effect(replace(charge, captured=charge.captured + amount), amount)
+    captured = charge.captured + amount
+    is_released = is_final and captured < charge.amount
+    return Effect(replace(charge, captured=captured, released=is_released), amount)
 
 
 def _refunded(charge: Charge, amount: int) -> Effect | Decline:
@@ -172,6 +177,7 @@ def request_of(
     allowed = {"reference", "description"}
     allowed |= {"amount", "currency"} if has_amount else set()
     allowed |= {"payment_method", "capture"} if is_charge else set()
+    allowed |= {"final"} if operation is Operation.CAPTURE else set()
     unknown = sorted(set(body) - allowed)
     if unknown:
         raise _refused(f"unknown field: {unknown[0]}")
@@ -185,6 +191,7 @@ def request_of(
         payment_method=text_of(body, "payment_method", TEXT_LENGTH_MAX) if is_charge else None,
         capture=_flag(body, "capture") if is_charge else False,
         description=_optional_text(body, "description"),
+        final="final" in body and _flag(body, "final"),
     )
 
 

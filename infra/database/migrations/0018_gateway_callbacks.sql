@@ -27,6 +27,8 @@ CREATE TABLE gateway_callbacks (
     )
 );
 CREATE INDEX gateway_callbacks_pending ON gateway_callbacks (updated_at) WHERE state = 'PENDING';
+CREATE INDEX gateway_callbacks_by_age ON gateway_callbacks USING brin (received_at)
+WITH (autosummarize = on);
 CREATE INDEX gateway_callbacks_of_attempt ON gateway_callbacks (attempt_id);
 COMMENT ON TABLE gateway_callbacks IS
     'One row per callback; docs/runbooks/callback-refused.md says what to do about REFUSED ones.';

@@ -50,6 +50,8 @@ class Instruction:
     original_reference: str | None = None
     original_gateway_reference: str | None = None
     description: str | None = None
+    is_final: bool = True
+    """Of a capture: what it leaves of the charge is released."""
 
     def __post_init__(self) -> None:
         is_charge = self.operation is Operation.CHARGE

@@ -120,6 +120,8 @@ def _body_of(instruction: Instruction) -> dict[str, object]:
         body["description"] = instruction.description
     if instruction.operation is not Operation.CANCEL:
         body |= {"amount": instruction.money.amount, "currency": instruction.money.currency}
+    if instruction.operation is Operation.CAPTURE:
+        body |= {"final": instruction.is_final}
     if instruction.operation is Operation.CHARGE:
         body |= {"payment_method": instruction.payment_method, "capture": instruction.capture}
     return body

@@ -126,7 +126,7 @@ def _may_begin(standing: Standing, step: Step) -> bool:
 
 
 def _instruction(standing: Standing, step: Step, reference_id: UUID) -> Instruction:
-    payment, charge = standing.payment, standing.charge
+    payment, charge, opened = standing.payment, standing.charge, standing.payment.open_operation
     is_charge = step.operation is Operation.CHARGE
     return Instruction(
         operation=step.operation,
@@ -137,6 +137,7 @@ def _instruction(standing: Standing, step: Step, reference_id: UUID) -> Instruct
         original_reference=charge.reference if charge else None,
         original_gateway_reference=charge.gateway_reference if charge else None,
         description=payment.description,
+        is_final=opened is None or opened.is_final is not False,
     )
 
 

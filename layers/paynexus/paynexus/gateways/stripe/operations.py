@@ -23,6 +23,12 @@ from paynexus.gateways.stripe.lookup import (
 )
 
 AMOUNT_UNSUPPORTED = Result(Outcome.DECLINED, code="amount_unsupported")
+PARTS_UNSUPPORTED = Result(
+    Outcome.DECLINED,
+    code="partial_captures_unsupported",
+    message="This gateway captures an authorization once. Capture it with final_capture.",
+)
+"""Stripe would release the rest with the first part, and the next one would find nothing."""
 UNKNOWN_CHARGE = Result(Outcome.DECLINED, code="unknown_charge")
 CHARGE_NOT_FOUND = Result(Outcome.NOT_SENT, code="charge_not_found")
 
@@ -74,6 +80,8 @@ def _capture(line: Line, instruction: Instruction) -> Result:
     amount = amount_of(instruction.money)
     if amount is None:
         return AMOUNT_UNSUPPORTED
+    if not instruction.is_final:
+        return PARTS_UNSUPPORTED
     with _nothing_sent():
         found = find_original(line, instruction)
         if found.intent is None:

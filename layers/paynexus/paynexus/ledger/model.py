@@ -159,7 +159,7 @@ class Balance:
     """What a merchant is owed in one currency, in minor units, credit-positive.
 
     `posted` is booked for good; `pending_in` is reserved by payments not yet decided,
-    `pending_out` by refunds; `available` may be paid out or refunded now.
+    `pending_out` by refunds and open disputes; `available` may be paid out or refunded now.
     """
 
     currency: str
@@ -169,7 +169,7 @@ class Balance:
 
     @property
     def available(self) -> int:
-        """Posted money that no pending refund has reserved."""
+        """Posted money that no pending refund and no open dispute has reserved."""
         return self.posted - self.pending_out
 
 

@@ -54,8 +54,8 @@ SELECT coalesce(sum(l.available), 0)::BIGINT FROM (
 
 # One statement, so that the sum and the lines see the same entries whatever is posted meanwhile.
 # Entries are paid the oldest first, up to the last one with which the sum is still available:
-# what pending refunds have reserved stays. A settlement that another run made for this cut-off,
-# or a sum that is not positive, makes none.
+# what pending refunds and open disputes have reserved stays. A settlement that another run made
+# for this cut-off, or a sum that is not positive, makes none.
 INSERT_SETTLEMENT = f"""
 WITH unsettled AS (
     SELECT entry_id, amount, sum(amount) OVER (ORDER BY entry_id) AS so_far

@@ -279,8 +279,8 @@ def the_records_of_a_seal(tx: Connection, day: Booked) -> Found:
     """An entry is altered, and so is what was kept to tell which."""
     seal = _seal_of(tx, day)
     tx.execute(
-        "UPDATE ledger_seal_records SET records = overlay(records PLACING '\\x00' FROM 30 FOR 1)"
-        " WHERE seal = %s",
+        "UPDATE ledger_seal_records"
+        " SET records = set_byte(records, 29, 255 - get_byte(records, 29)) WHERE seal = %s",
         (seal,),
     )
     tx.execute("UPDATE transfers SET object_id = 'pay_other' WHERE id = %s", (day.refund,))

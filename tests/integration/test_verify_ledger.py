@@ -97,12 +97,15 @@ def test_checking_needs_neither_database_nor_aws(exported: Path, tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+_AMOUNT = b'"amount":175'
+
+
 def test_altered_books(
     run: Run, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit status 1; the first altered entry is named first."""
-    [path] = [path for path in sorted(exported.rglob("*.jsonl")) if b"175" in path.read_bytes()]
-    path.write_bytes(path.read_bytes().replace(b'"amount":175', b'"amount":975'))
+    [path] = [path for path in sorted(exported.rglob("*.jsonl")) if _AMOUNT in path.read_bytes()]
+    path.write_bytes(path.read_bytes().replace(_AMOUNT, b'"amount":975'))
 
     status = run("check", exported, "--public-key", tmp_path / "key.pem")
 

@@ -137,9 +137,12 @@ def _seals(folder: Path) -> list[Seal]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            yield line.rstrip(b"\n")
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                yield line.rstrip(b"\n")
+    except FileNotFoundError as error:
+        raise CanNotCheck(f"the export has no {path.name}") from error
 
 
 def _read(line: bytes) -> tuple[dict[str, Any], list[str]] | None:

@@ -63,6 +63,7 @@ class Flow:
         key: str | None = None,
         capture: str = "automatic",
         email: str | None = None,
+        country: str | None = None,
         qr_code: str | None = None,
     ) -> tuple[PaymentId, Answer]:
         """A payment is accepted and run; its id, and the answer its merchant gets."""
@@ -71,7 +72,7 @@ class Flow:
             Money(amount, "EUR"),
             f"{token}_{secrets.token_hex(4)}" if key is None else token,
             capture=capture,
-            customer=Customer(email=email) if email else None,
+            customer=Customer(email=email, country=country) if email or country else None,
             qr_code=qr_code,
         )
         scope = self.scope("POST /payments", key or secrets.token_hex(8))

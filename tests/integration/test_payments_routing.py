@@ -248,6 +248,18 @@ def test_the_merchants_rules_choose(market: Market) -> None:
     assert [row[0] for row in market.attempts(large)] == ["sandbox"]
 
 
+def test_a_rule_for_payers_of_a_country_chooses(market: Market) -> None:
+    """Though the country travels with no payment from step to step."""
+    rule = {"name": "fr", "when": {"countries": ["FR"]}, "gateways": ["sandbox_two"]}
+    merchants.change(
+        market.flow.database, market.flow.merchant, configuration={"routing": {"rules": [rule]}}
+    )
+    taken = [market.flow.take(country=country)[0] for country in ("FR", "DE", None)]
+
+    chosen = [[row[0] for row in market.attempts(one)] for one in taken]
+    assert chosen == [["sandbox_two"], ["sandbox"], ["sandbox"]]
+
+
 def test_success_rates_are_of_the_last_hour_and_known_to_the_fleet(
     market: Market, cache: Cache
 ) -> None:

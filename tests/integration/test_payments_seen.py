@@ -102,7 +102,11 @@ def test_anything_else_is_no_standing(accept: Callable[..., Run], data: st.DataO
     """Cut short, of another version, of another type: then it is read anew."""
     text = workflow.to_seen(accept().score())
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
-    junk = data.draw(st.one_of(st.text(), st.integers(), st.none(), st.just(cut)))
+    nested = "[" * 200_000
+    other = text.replace('"version": 1', '"version": "1"')
+    junk = data.draw(
+        st.one_of(st.text(), st.integers(), st.none(), st.sampled_from([cut, nested, other]))
+    )
     assert workflow.from_seen({"seen": junk}) is None
     assert workflow.from_seen({}) is None
 
@@ -187,6 +191,32 @@ def test_an_outcome_that_has_become_certain_is_not_overlooked(
 
     assert run.finish(handed_on(called.seen)) == "COMPLETED"
     assert len(sandbox.charges()) == 1
+
+
+def test_what_was_seen_of_a_charge_says_nothing_of_another_operation(
+    accept: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    """An approved charge doesn't book a capture that nobody has made."""
+    run = accept(capture="manual")
+    called = run.charge(handed_on(run.score()))
+    seen = handed_on(called.seen)
+    run.finish(seen)
+    flow = run.flow
+    begun = operations.capture(
+        flow.database,
+        flow.scope("capture", "1"),
+        run.payment_id,
+        amount=None,
+        fingerprint=b"",
+        now=flow.now,
+    )
+    step = Step(run.payment_id, Operation.CAPTURE, begun.operation_id)
+
+    status = steps.finish(flow.database, step, blocked=False, now=flow.now, seen=seen)
+
+    assert status == "AUTHORIZED"
+    assert flow.payment(run.payment_id).captured_amount == 0
+    assert sandbox.store.charge(ids.text("chg", run.payment_id)) is not None
 
 
 def test_a_capture_between_two_steps_is_not_undone(accept: Callable[..., Run]) -> None:

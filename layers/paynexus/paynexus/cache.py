@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-DEADLINE_SECONDS = 0.04
+DEADLINE_SECONDS = 0.035
 """No caller waits longer than this for the cache: a payment, whose way leads through two
 environments that may each find it away anew, loses less than a tenth of a second."""
 QUIET_SECONDS = 1.0

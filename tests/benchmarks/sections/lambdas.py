@@ -33,7 +33,7 @@ FINISH = f"{PAYMENT}, finish"
 HOT = f"{PAYMENT}, hot"
 FLOW = "Python: whole flow"
 SIMPLE = "pgbench: simple-update"
-KINDS = (TPCB, PAYMENT, ACCEPT, FINISH, HOT, FLOW)
+KINDS = (TPCB, SIMPLE, PAYMENT, ACCEPT, FINISH, HOT, FLOW)
 
 
 def measured(run: Run) -> Iterator[Part]:

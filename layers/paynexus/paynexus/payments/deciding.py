@@ -22,10 +22,11 @@ def decide[T](
 
     `act` decides by what it is handed and writes in one statement, which fails if that has
     changed meanwhile. Then all happens once more with the payment locked, and can't fail so
-    again. What the step before has `seen` is as good as what is read now, and spares the reading.
-    Raises NotFound for an unknown payment, and what `act` raises.
+    again. What the step before has `seen` of a charge is as good as what is read now, and spares
+    the reading. Raises NotFound for an unknown payment, and what `act` raises.
     """
-    known = seen if seen is not None and seen.payment.id == payment_id else None
+    is_of_it = seen is not None and seen.payment.id == payment_id == operation_id
+    known = seen if is_of_it else None
     try:
         with db.statement() as connection:
             return act(connection, known or _read(connection, payment_id, operation_id))

@@ -35,6 +35,13 @@ def next_place(standing: Standing, sites: Sites, operation: Operation) -> Place 
     return Place(gateway) if gateway else None
 
 
+def depends_on_country(standing: Standing) -> bool:
+    """Whether the payer's country may decide where the payment is charged."""
+    customer, policy = standing.payment.customer, routing.policy_of(standing.routing)
+    has_country = customer is not None and customer.country is not None
+    return has_country and any(rule.countries for rule in policy.rules)
+
+
 def _routed(standing: Standing, sites: Sites) -> Place | None:
     payment = standing.payment
     facts = Facts(

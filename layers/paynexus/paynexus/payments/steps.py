@@ -13,7 +13,7 @@ from paynexus.fraud.rules import Verdict
 from paynexus.fraud.service import Subject
 from paynexus.gateways.port import Fleet, Operation, Outcome, Result
 from paynexus.ids import PaymentId
-from paynexus.payments import endings, late, pursuit
+from paynexus.payments import endings, late, places, pursuit
 from paynexus.payments.changes import Change
 from paynexus.payments.deciding import decide
 from paynexus.payments.endings import Ended
@@ -73,8 +73,9 @@ def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Scored:
     if decision.verdict is Verdict.CHALLENGE and not is_proven:
         _challenge(db, seen, now)
         return Scored(Next.CHALLENGE)
-    is_blocked = decision.verdict is Verdict.BLOCK
-    return Scored(Next.BLOCK if is_blocked else Next.ALLOW, seen)
+    verdict = Next.BLOCK if decision.verdict is Verdict.BLOCK else Next.ALLOW
+    # The payer's country is not handed on: a step that decides by it has to look for itself.
+    return Scored(verdict, None if places.depends_on_country(seen) else seen)
 
 
 def call_gateway(

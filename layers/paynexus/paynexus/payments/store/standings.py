@@ -52,7 +52,7 @@ WHERE t.id = %(payment_id)s
 
 
 LEFT_OUT = frozenset({"email", "country", "gateway_response"})
-"""What no step after the first one needs to know."""
+"""What is not handed on."""
 UUIDS = (
     *("id", "merchant_id", "qr_code_id", "transfer_id", "open_operation_id", "attempt_id"),
     *("refund_id", "refund_transfer_id"),
@@ -99,8 +99,8 @@ def of_operation(
 def written(standing: Standing) -> str:
     """The standing for the step that follows, which `read` makes of it again.
 
-    Without the payer's address and country, which no later step decides by, and which nothing
-    but their own table may keep.
+    Without the payer's address and country, which nothing but their own table may keep: a step
+    that decides by them is handed nothing (`places.depends_on_country`).
     """
     row = {name: value for name, value in standing.row.items() if name not in LEFT_OUT}
     return json.dumps(row | _written(standing.attempt), default=str)
@@ -111,8 +111,9 @@ def read(text: str) -> Standing | None:
     try:
         found = json.loads(text)
         row = {name: _READ.get(name, _as_it_is)(value) for name, value in found.items()}
-        return _from_row(dict.fromkeys(LEFT_OUT) | row)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        is_whole = type(row["version"]) is int and type(row["amount"]) is int
+        return _from_row(dict.fromkeys(LEFT_OUT) | row) if is_whole else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 PROOF_PREPARES_AFTER = 3
 MIGRATIONS = ROOT / "infra/database/migrations"
 TEMPLATE = "paynexus_template"
-STORM_KEYS = 6
+STORM_KEYS = 3
 """Keys of a storm in `make check`; `--storm-keys 50` makes it ten thousand requests."""
 
 
@@ -69,6 +69,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgr
         # A database a test is made and dropped faster; what outlives a loss of power is the
         # business of the servers that tests start for themselves.
         admin.execute("ALTER SYSTEM SET fsync = off")
+        admin.execute("ALTER SYSTEM SET full_page_writes = off")
         admin.execute("SELECT pg_reload_conf()")
         admin.execute(f"CREATE DATABASE {TEMPLATE}")
     with psycopg.connect(_url(server, TEMPLATE), autocommit=True) as connection:

@@ -28,7 +28,7 @@ from tools.sandbox_acquirer.disputes import Outcome as End
 from tools.sandbox_acquirer.rules import RequestRefused
 
 AMOUNT = 1000
-ROUNDS = 100
+ROUNDS = 60
 CROWD = 4
 SEED = 20_261_123
 

@@ -111,6 +111,18 @@ def test_anything_else_is_no_standing(accept: Callable[..., Run], data: st.DataO
     assert workflow.from_seen({}) is None
 
 
+def test_a_payment_with_more_text_than_a_workflow_holds_hands_nothing_on(
+    accept: Callable[..., Run],
+) -> None:
+    """Fifty values of five hundred smiles each: the next step looks for itself."""
+    seen = accept().score()
+    assert seen is not None
+    much = {f"key-{n}": "\U0001f600" * 500 for n in range(50)}
+    assert workflow.to_seen(replace(seen, row={**seen.row, "metadata": much})) == ""
+    some = {f"key-{n}": "plain" * 100 for n in range(50)}
+    assert workflow.to_seen(replace(seen, row={**seen.row, "metadata": some})) != ""
+
+
 def test_a_payment_without_what_was_seen_goes_the_same_way(
     accept: Callable[..., Run], sandbox: Sandbox
 ) -> None:

@@ -13,6 +13,9 @@ from paynexus.payments.step import Step
 from paynexus.payments.store import standings
 from paynexus.payments.store.standings import Standing
 
+SEEN_LIMIT = 64 * 1024
+"""Characters, all of ASCII: doubled by quoting they are still half of what a workflow may hold."""
+
 
 class Workflow:
     """Runs `process_payment` (Express, synchronous) through a boto3 Step Functions client."""
@@ -60,8 +63,13 @@ def from_input(event: Mapping[str, Any]) -> Step:
 
 
 def to_seen(seen: Standing | None) -> str:
-    """What a step hands to the next one, beside its result; nothing of nothing."""
-    return standings.written(seen) if seen else ""
+    """What a step hands to the next one, beside its result; nothing of nothing, or of too much.
+
+    A payment may carry much text of its merchant's, which quotes make longer still, and Step
+    Functions ends a workflow whose data is beyond 256 KiB.
+    """
+    text = standings.written(seen) if seen else ""
+    return text if len(text) <= SEEN_LIMIT else ""
 
 
 def from_seen(event: Mapping[str, Any]) -> Standing | None:

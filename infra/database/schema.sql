@@ -861,8 +861,10 @@ CREATE UNIQUE INDEX transfer_is_reversed_once ON public.transfers USING btree (r
 CREATE OR REPLACE FUNCTION public.announce_circuit(p_id uuid, p_type text, p_mode text, p_object_id text, p_data jsonb)
  RETURNS integer
  LANGUAGE plpgsql
+ SET lock_timeout TO '500ms'
 AS $function$
 BEGIN
+    -- A payment stands behind this: rather no event than a long wait for another's.
     -- No row stands for a gateway whose lock could order its events: its name does.
     PERFORM pg_advisory_xact_lock(hashtextextended(p_object_id, 0));
     RETURN append_event(p_id, 'gateways.events', p_type, p_mode, NULL, p_object_id, p_data);

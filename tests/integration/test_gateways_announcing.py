@@ -1,8 +1,10 @@
 """Changes of circuits as facts: each once, in order, and never at a payment's cost."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from redis import Redis
 
@@ -10,19 +12,19 @@ from merchants_api.handler import handler as merchants_api
 from paynexus import ids
 from paynexus.cache import Cache
 from paynexus.changefeed.facts import envelope
-from paynexus.db import Database
+from paynexus.db import LOCK_TIMEOUT_MS, Database
 from paynexus.events import require_valid
 from paynexus.gateways.announcing import announcing, id_of
 from paynexus.gateways.breaker import Breaker
-from paynexus.gateways.circuit import Policy, State, Verdict
-from paynexus.gateways.port import Outcome
+from paynexus.gateways.circuit import SECOND, Change, Policy, State, Verdict
+from paynexus.gateways.port import Instruction, Outcome, Result, Sent
 from paynexus.gateways.service import GuardedGateway
 from tests.integration.conftest import Caller
 from tests.integration.test_gateways_service import HASTY, _charge
 from tests.sandbox import Sandbox
 
 POLICY = Policy(failures_to_open=3, open_seconds=0)
-CALLERS = 24
+CALLERS = 50
 
 type Made = Callable[[Database], Breaker]
 
@@ -109,12 +111,10 @@ def test_a_crowd_that_fails_at_once_opens_it_once(
     another_database: Callable[[], Database], database: Database, made: Made
 ) -> None:
     """Each on a connection of its own: Redis tells one of them, and that one tells."""
-    breakers = [made(another_database()) for _ in range(8)]
-    admissions = [(one, one.admit()) for one in breakers for _ in range(CALLERS // len(breakers))]
-    with ThreadPoolExecutor(len(breakers)) as pool:
-        for _ in range(CALLERS // len(breakers)):
-            own = [admissions.pop() for _ in breakers]
-            list(pool.map(lambda one: one[0].record(one[1], Verdict.FAILURE), own))
+    breakers = [made(another_database()) for _ in range(CALLERS)]
+    admitted = [(one, one.admit()) for one in breakers]
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(lambda one: one[0].record(one[1], Verdict.FAILURE), admitted))
 
     assert told(database) == [(1, OPENED, "CLOSED", "OPEN")]
 
@@ -138,7 +138,7 @@ def test_changes_at_the_same_moment_stand_one_behind_the_other(
 
     def tell(number: int) -> None:
         for n in range(10):
-            tellers[number](("one", "two")[n % 2], State.CLOSED, State.OPEN)
+            tellers[number](("one", "two")[n % 2], Change(State.CLOSED, State.OPEN, n))
 
     with ThreadPoolExecutor(len(tellers)) as pool:
         list(pool.map(tell, range(len(tellers))))
@@ -169,6 +169,93 @@ def test_a_payment_does_not_feel_that_it_could_not_be_told(
     sandbox.start()
     assert guarded.send(_charge("b"), deadline_seconds=5).outcome is Outcome.APPROVED
     assert capsys.readouterr().out.count('"CircuitEventLost":[1.0]') == 6
+
+
+class Answering:
+    """A gateway that approves, and looks at what was told by the time it is called."""
+
+    name = "sandbox"
+
+    def __init__(self, look: Callable[[], int]) -> None:
+        self._look = look
+        self.told: list[int] = []
+
+    def send(self, _instruction: Instruction, *, deadline_seconds: float) -> Result:
+        """Approved."""
+        assert deadline_seconds > 0
+        self.told.append(self._look())
+        return Result(Outcome.APPROVED)
+
+    def inquire(
+        self, reference: str, *, deadline_seconds: float, sent: Sent | None = None
+    ) -> Result | None:
+        """Nothing is known there."""
+        assert (reference, sent, deadline_seconds > 0) == ("a", None, True)
+        self.told.append(self._look())
+        return None
+
+    def is_healthy(self) -> bool:
+        """Always."""
+        return True
+
+
+@pytest.mark.parametrize("asks", ["send", "inquire"])
+def test_nothing_is_told_before_the_gateway_was_called(
+    database: Database, made: Made, asks: str
+) -> None:
+    """The call that tries a half-open circuit would else wait for the database."""
+    breaker = made(database)
+    fail(breaker, 3)
+    gateway = Answering(lambda: len(told(database)))
+    guarded = GuardedGateway(gateway, breaker=breaker, pace=HASTY)
+    if asks == "send":
+        guarded.send(_charge("a"), deadline_seconds=5)
+    else:
+        guarded.inquire("a", deadline_seconds=5)
+
+    assert gateway.told == [1]
+    assert [kind for _, kind, _, _ in told(database)] == [OPENED, HALF_OPENED, CLOSED]
+
+
+def test_a_stalled_record_costs_a_payment_little(
+    database: Database, database_url: str, made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another holds the lock for as long as it likes: the facts are lost, and counted."""
+    breaker = made(database)
+    fail(breaker, 3)
+    guarded = GuardedGateway(Answering(lambda: 0), breaker=breaker, pace=HASTY)
+    capsys.readouterr()
+    with psycopg.connect(database_url) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (id_of("sandbox"),))
+        began = time.monotonic()
+        assert guarded.send(_charge("a"), deadline_seconds=5).outcome is Outcome.APPROVED
+        took = time.monotonic() - began
+
+    # Two waits of half a second; either alone could otherwise last this long.
+    assert took < LOCK_TIMEOUT_MS / 1000
+    # Of two changes, once in total and once for the gateway.
+    assert capsys.readouterr().out.count('"CircuitEventLost":[1.0]') == 4
+    assert told(database) == [(1, OPENED, "CLOSED", "OPEN")]
+
+
+def test_a_change_told_late_says_when_it_was(database: Database, made: Made) -> None:
+    """A probe opens the circuit again while the trial call still waits for its answer."""
+    trying, probing = made(database), made(database)
+    fail(trying, 3)
+    start = 2_000_000_000 * SECOND
+    admission = trying.admit(at=start + 1)
+    probing.probed(Verdict.PROBE_FAILURE, at=start + 2)
+    trying.record(admission, Verdict.FAILURE, at=start + 3)
+    late = told(database)[1:]
+    changed = database.connection().execute(
+        "SELECT data ->> 'changed' FROM events WHERE sequence > 1 ORDER BY sequence"
+    )
+
+    assert late == [(2, OPENED, "HALF_OPEN", "OPEN"), (3, HALF_OPENED, "OPEN", "HALF_OPEN")]
+    assert [row[0] for row in changed] == [
+        "2033-05-18T03:33:20.000002Z",
+        "2033-05-18T03:33:20.000001Z",
+    ]
 
 
 def test_merchants_never_see_them(call: Caller, database: Database, made: Made) -> None:

@@ -9,7 +9,7 @@ from paynexus import events, ids
 from paynexus.db import Database
 from paynexus.events import FACTS
 from paynexus.gateways.announcing import announcing
-from paynexus.gateways.circuit import State
+from paynexus.gateways.circuit import Change, State
 from paynexus.gateways.port import Operation, Outcome, Result
 from paynexus.ids import PaymentId
 from paynexus.payments import authority, operations, sweeper
@@ -59,8 +59,8 @@ def test_each_payment_is_told_as_it_went(flow: Flow, sandbox: Sandbox, drain: Dr
     for end in (End.WON, End.LOST):
         Bank(flow, sandbox).dispute(refunded, 100, end)
     states = (State.CLOSED, State.OPEN, State.HALF_OPEN, State.CLOSED)
-    for before, after in pairwise(states):
-        announcing(flow.database, mode="test")("sandbox", before, after)
+    for at, (before, after) in enumerate(pairwise(states)):
+        announcing(flow.database, mode="test")("sandbox", Change(before, after, at))
     bus = RecordingBus()
 
     drain(bus)

@@ -214,7 +214,9 @@ class GatewayCircuitData(_Strict):
     """What became of the circuit before one gateway: OPEN, the fleet has stopped calling it.
 
     It belongs to no merchant. Redis counts the calls; a change whose announcement failed is not
-    told, and the next one says by `before` that it was missed.
+    told, and the next one says by `before` that it was missed. A change by a call is told once
+    that has ended, so one by a probe may be told before it: `changed`, of the fleet's one clock,
+    says which is the later.
     """
 
     id: GatewayText
@@ -223,6 +225,7 @@ class GatewayCircuitData(_Strict):
     before: Literal["CLOSED", "OPEN", "HALF_OPEN"]
     state: Literal["CLOSED", "OPEN", "HALF_OPEN"]
     mode: Mode
+    changed: Moment
 
 
 class Envelope(_Strict):

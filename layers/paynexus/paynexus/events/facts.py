@@ -168,6 +168,7 @@ def _circuit(kind: str, sequence: int, before: str, state: str) -> Fact:
         "before": before,
         "state": state,
         "mode": "test",
+        "changed": _CREATED,
     }
     sample = _sample(kind, f"gw_{_ID}", sequence, data) | {"merchant_id": None}
     return Fact("gateways.events", GatewayCircuitData, sample)

@@ -12,6 +12,7 @@ from paynexus.gateways import circuit
 from paynexus.gateways.circuit import (
     SECOND,
     Admission,
+    Change,
     Circuit,
     Health,
     Policy,
@@ -71,7 +72,7 @@ local full_at = math.max(c.next_at, now)
 if full_at - now > tolerance then return {'rate', was, was_epoch} end
 c.next_at = full_at + interval
 save(ARGV[2])
-return {'', state, c.epoch, was}
+return {'', state, c.epoch, was, now}
 """
 )
 
@@ -113,22 +114,22 @@ local function is_bad()
     or 100 * (c.slow + c.earlier_slow) >= slow_percent * calls)
 end
 if verdict == 'probe_success' or verdict == 'probe_failure' then
-  if state == 'CLOSED' then return {was, state} end
+  if state == 'CLOSED' then return {was, state, now} end
   begin(verdict == 'probe_success' and 'CLOSED' or 'OPEN')
 elseif call_epoch ~= c.epoch or state == 'OPEN' then
-  return {was, state}
+  return {was, state, now}
 elseif state == 'HALF_OPEN' then
   if verdict == 'failure' or (verdict == 'success' and is_slow == 1) then begin('OPEN')
   elseif verdict == 'success' then begin('CLOSED')
   else c.permits_out = math.max(c.permits_out - 1, 0) end
 elseif verdict == 'neutral' then
-  return {was, state}
+  return {was, state, now}
 else
   counted()
   if is_bad() then begin('OPEN') end
 end
 save(ARGV[2])
-return {was, state}
+return {was, state, now}
 """
 )
 
@@ -199,11 +200,11 @@ def _key_of(gateway: str) -> str:
     return f"gateway:{gateway}:circuit"
 
 
-type Announce = Callable[[str, State, State], None]
-"""Takes a change of the fleet's circuit: the gateway, the state before, the state since."""
+type Announce = Callable[[str, Change], None]
+"""Takes a gateway's name and a change of its circuit."""
 
 
-def announce_nothing(_gateway: str, _before: State, _after: State) -> None:
+def announce_nothing(_gateway: str, _change: Change) -> None:
     """For whoever has no place to record facts: log and metric say it all the same."""
 
 
@@ -211,7 +212,8 @@ class Breaker:
     """Asked before each call to a gateway and told how it ended.
 
     With Redis gone each environment counts for itself, and says so in a metric. What the
-    fleet's circuit does, which is one change whoever is told of it, is announced.
+    fleet's circuit does, which is one change whoever is told of it, is announced, but never
+    between a call's admission and its end: no call waits for it.
     """
 
     def __init__(
@@ -241,43 +243,45 @@ class Breaker:
         answer = self._cache.run(ADMIT, [self._key], [at, FORGET_SECONDS, *arguments, *rate])
         if answer is None:
             return self._admit_locally()
-        refusal, state, epoch, *was = answer
-        for before in was:
-            self._report_of_fleet(State(before.decode()), State(state.decode()))
-        return Admission(Refusal(refusal.decode()), State(state.decode()), epoch)
+        refusal, state, epoch, *was_at = answer
+        changes = self._changes(was_at[0], state, was_at[1]) if was_at else ()
+        return Admission(Refusal(refusal.decode()), State(state.decode()), epoch, changes=changes)
 
     def record(
         self, admission: Admission, verdict: Verdict, *, seconds: float = 0.0, at: int = 0
     ) -> None:
         """The circuit knows how an admitted call ended, and how long it took."""
         is_slow = seconds >= self._policy.slow_seconds
-        if not admission.is_local and self._record(admission.epoch, verdict, at, is_slow=is_slow):
-            return
-        epoch = admission.epoch if admission.is_local else self._local.epoch
-        self._record_locally(epoch, verdict, is_slow=is_slow)
+        changes = None
+        if not admission.is_local:
+            changes = self._record(admission.epoch, verdict, at, is_slow=is_slow)
+        if changes is None:
+            epoch = admission.epoch if admission.is_local else self._local.epoch
+            self._record_locally(epoch, verdict, is_slow=is_slow)
+        self._tell(*admission.changes, *(changes or ()))
 
     def probed(self, verdict: Verdict, *, at: int = 0) -> None:
         """The circuit knows what a health probe found."""
-        self._record(0, verdict, at)
+        changes = self._record(0, verdict, at)
         self._record_locally(0, verdict)
+        self._tell(*(changes or ()))
 
     def state(self) -> State:
         """Where the fleet's circuit stands; this environment's own when Redis is gone."""
         answer = self._cache.run(LOOK, [self._key], [])
         return self._local.state if answer is None else State(answer.decode())
 
-    def _record(self, epoch: int, verdict: Verdict, at: int, *, is_slow: bool = False) -> bool:
+    def _record(
+        self, epoch: int, verdict: Verdict, at: int, *, is_slow: bool = False
+    ) -> tuple[Change, ...] | None:
+        """What it did to the fleet's circuit; None when Redis is away."""
         policy = self._policy
         limits = (policy.failures_to_open, policy.window, policy.least_calls)
         rates = (policy.failed_percent, policy.slow_percent)
         call = (epoch, verdict.value, int(is_slow))
         arguments = (at, FORGET_SECONDS, *call, *limits, *rates)
         answer = self._cache.run(RECORD, [self._key], arguments)
-        if answer is None:
-            return False
-        before, after = (State(state.decode()) for state in answer)
-        self._report_of_fleet(before, after)
-        return True
+        return None if answer is None else self._changes(*answer)
 
     def _admit_locally(self) -> Admission:
         self._report_local()
@@ -303,15 +307,18 @@ class Breaker:
     def _now(self) -> int:
         return int(self._monotonic() * SECOND)
 
-    def _report_of_fleet(self, before: State, after: State) -> None:
-        self._report(before, after)
-        if before is after:
-            return
-        try:
-            self._announce(self._gateway, before, after)
-        except Exception as error:  # noqa: BLE001 - whatever failed, the payment goes on
-            logger.warning("circuit event lost", gateway=self._gateway, trace=trace_of(error))
-            count("CircuitEventLost", gateway=self._gateway)
+    def _changes(self, was: bytes, state: bytes, at: int) -> tuple[Change, ...]:
+        change = Change(State(was.decode()), State(state.decode()), at)
+        self._report(change.before, change.after)
+        return () if change.before is change.after else (change,)
+
+    def _tell(self, *changes: Change) -> None:
+        for change in changes:
+            try:
+                self._announce(self._gateway, change)
+            except Exception as error:  # noqa: BLE001 - whatever failed, the payment goes on
+                logger.warning("circuit event lost", gateway=self._gateway, trace=trace_of(error))
+                count("CircuitEventLost", gateway=self._gateway)
 
     def _report(self, before: State, after: State) -> None:
         if before is after:

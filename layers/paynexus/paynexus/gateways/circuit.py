@@ -125,6 +125,15 @@ class Refusal(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The fleet's circuit went from one state to another, at a time of the fleet's own clock."""
+
+    before: State
+    after: State
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Whether a call may be made, and the epoch to report its result under."""
 
@@ -132,6 +141,8 @@ class Admission:
     state: State
     epoch: int
     is_local: bool = False
+    changes: tuple[Change, ...] = field(default=(), compare=False)
+    """What admitting the call did to the fleet's circuit: told once the call has ended."""
 
 
 def admit(circuit: Circuit, policy: Policy, *, now: int) -> tuple[Circuit, Admission]:

@@ -145,10 +145,12 @@ class Handler(BaseHTTPRequestHandler):
         if opening := _OPEN_DISPUTE.fullmatch(path):
             reference = urllib.parse.unquote(opening[1])
             self._reply(_json(acquirer.open_dispute(reference, asked_of(body))))
-        elif closing := _CLOSE_DISPUTE.fullmatch(path):
+            return True
+        if closing := _CLOSE_DISPUTE.fullmatch(path):
             dispute_id = urllib.parse.unquote(closing[1])
             self._reply(_json(acquirer.close_dispute(dispute_id, outcome_of(body))))
-        return bool(opening or _CLOSE_DISPUTE.fullmatch(path))
+            return True
+        return False
 
     def _fail(self, fault: Fault, answer: str | None) -> None:
         """The client meets the fault; what took effect has done so already."""

@@ -66,15 +66,9 @@ class SandboxGateway:
         sent: Sent | None = None,  # noqa: ARG002 - the acquirer knows its references
     ) -> Result | None:
         """What became of `reference`; None when the acquirer itself says it never saw it."""
-        answer = exchange(
-            "GET",
-            f"{self._url}/v1/operations/{quote(reference, safe='')}",
-            headers=self._headers,
-            deadline_seconds=deadline_seconds,
-        )
-        if isinstance(answer, Failure):
-            # Whatever the moment: a question that wasn't heard leaves things unknown.
-            return Result(Outcome.UNKNOWN, code=answer.code)
+        answer = self._look("operations", reference, deadline_seconds)
+        if isinstance(answer, Result):
+            return answer
         if answer.status == HTTPStatus.OK:
             return _result_of(answer, reference)
         code = _error_code(answer)
@@ -86,14 +80,9 @@ class SandboxGateway:
         self, gateway_reference: str, *, deadline_seconds: float
     ) -> GatewayDispute | Result:
         """The dispute as it stands at the acquirer."""
-        answer = exchange(
-            "GET",
-            f"{self._url}/v1/disputes/{quote(gateway_reference, safe='')}",
-            headers=self._headers,
-            deadline_seconds=deadline_seconds,
-        )
-        if isinstance(answer, Failure):
-            return Result(Outcome.UNKNOWN, code=answer.code)
+        answer = self._look("disputes", gateway_reference, deadline_seconds)
+        if isinstance(answer, Result):
+            return answer
         if answer.status == HTTPStatus.OK:
             return _dispute_of(answer, gateway_reference)
         code = _error_code(answer)
@@ -105,6 +94,18 @@ class SandboxGateway:
         """Whether the acquirer answers its health question."""
         answer = exchange("GET", f"{self._url}/health", headers={}, deadline_seconds=HEALTH_SECONDS)
         return isinstance(answer, Answer) and answer.body.get("status") == "ok"
+
+    def _look(self, kind: str, name: str, deadline_seconds: float) -> Answer | Result:
+        answer = exchange(
+            "GET",
+            f"{self._url}/v1/{kind}/{quote(name, safe='')}",
+            headers=self._headers,
+            deadline_seconds=deadline_seconds,
+        )
+        if isinstance(answer, Failure):
+            # Whatever the moment: a question that wasn't heard leaves things unknown.
+            return Result(Outcome.UNKNOWN, code=answer.code)
+        return answer
 
 
 def _path_of(instruction: Instruction) -> str:

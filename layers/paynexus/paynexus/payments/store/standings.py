@@ -53,11 +53,9 @@ WHERE t.id = %(payment_id)s
 
 LEFT_OUT = frozenset({"email", "country", "gateway_response"})
 """What is not handed on."""
-UUIDS = (
-    *("id", "merchant_id", "qr_code_id", "transfer_id", "open_operation_id", "attempt_id"),
-    *("refund_id", "refund_transfer_id"),
-)
-MOMENTS = ("created_at", "attempt_created_at", "called_off_at", "refund_created_at")
+# Of a charge: what was seen of any other operation is not handed on.
+UUIDS = ("id", "merchant_id", "qr_code_id", "transfer_id", "open_operation_id", "attempt_id")
+MOMENTS = ("created_at", "attempt_created_at", "called_off_at")
 
 
 @dataclass(frozen=True, slots=True)

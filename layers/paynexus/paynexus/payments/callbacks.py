@@ -26,7 +26,6 @@ from paynexus.gateways.port import DisputeWord, Word
 from paynexus.observability import count, logger
 from paynexus.payments import disputes, steps
 from paynexus.payments.disputes import Ask
-from paynexus.payments.step import Step
 from paynexus.payments.store import callbacks as store
 from paynexus.payments.store.callbacks import Callback
 from paynexus.payments.sweeper import LEFT_ALONE, Runner
@@ -143,11 +142,11 @@ def _learn(
 ) -> tuple[Asked | None, Verdict]:
     asked, verdict = _judged(db, gateway, word)
     if verdict is Verdict.ASK and asked is not None:
-        run(_step_of(asked))
+        run(asked.step)
         asked, verdict = _judged(db, gateway, word)
     if verdict is Verdict.CONFIRMED and asked is not None:
         # Whoever learned of it may have died before the payment's end.
-        steps.finish(db, _step_of(asked), blocked=False, now=now)
+        steps.finish(db, asked.step, blocked=False, now=now)
     return asked, verdict
 
 
@@ -195,7 +194,3 @@ def _tell_refused(callback: Callback, verdict: Verdict, attempt_id: UUID | None)
         verdict=str(verdict),
     )
     count("CallbackRefused")
-
-
-def _step_of(asked: Asked) -> Step:
-    return Step(asked.payment_id, asked.operation, asked.operation_id)

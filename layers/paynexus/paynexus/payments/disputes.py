@@ -28,7 +28,6 @@ from paynexus.payments.dispute import FINAL_DISPUTE, Dispute, DisputeStatus
 from paynexus.payments.dispute_endings import Disputed
 from paynexus.payments.model import Payment
 from paynexus.payments.preparing import NO_GATEWAY
-from paynexus.payments.step import Step
 from paynexus.payments.store import callbacks, commits, payments
 from paynexus.payments.store import disputes as store
 from paynexus.payments.sweeper import Runner
@@ -146,7 +145,7 @@ def _charge_of(
     asked = _asked(db, gateway, said)
     if asked is None or asked.operation is not Operation.CHARGE:
         return asked
-    step = Step(asked.payment_id, Operation.CHARGE, asked.operation_id)
+    step = asked.step
     if asked.outcome in {None, Outcome.UNKNOWN}:
         run(step)
         asked = _asked(db, gateway, said)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from paynexus.gateways.port import Operation, Outcome, Word
 from paynexus.ids import PaymentId
+from paynexus.payments.step import Step
 
 
 class Verdict(StrEnum):
@@ -59,6 +60,11 @@ class Asked:
     amount: int
     currency: str
     outcome: Outcome | None
+
+    @property
+    def step(self) -> Step:
+        """What brings the operation to its end."""
+        return Step(self.payment_id, self.operation, self.operation_id)
 
 
 def state_of(verdict: Verdict) -> State:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from paynexus.identity.access import SCOPE_OF
+from paynexus.identity.access import PUBLIC_ROUTES, SCOPE_OF
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs/openapi.json"
@@ -173,7 +173,7 @@ def _finished(path: str, item: dict[str, Any], *, function: str) -> dict[str, An
 
 
 def _security_of(method: str, path: str, function: str) -> list[dict[str, list[str]]]:
-    if function == PUBLIC:
+    if function == PUBLIC or f"{method.upper()} {path}" in PUBLIC_ROUTES:
         return []
     if function == CALLBACKS:
         return [{"signature": []}]

@@ -17,9 +17,10 @@ from paynexus.identity import service as identity
 from paynexus.identity.model import Mode
 from paynexus.ids import MerchantId
 from paynexus.merchants import service as merchants
-from paynexus.merchants.model import CurrencyFee, PayoutAccount
+from paynexus.merchants.model import CurrencyFee, PayoutAccount, Place
 
-COUNTRY = "DE"
+PLACE = Place(country="DE", city="Berlin", category_code="5999")
+"""A shop of no special kind; `PATCH /v1/merchant` changes city and category."""
 FEES = tuple(CurrencyFee(currency, 150, 25) for currency in ("EUR", "USD"))
 PAYOUT_IBAN = "DE89370400440532013000"
 """The example of ISO 13616: valid, and nobody's."""
@@ -59,7 +60,7 @@ def onboard(
         return known, _known_client(db, known, name=name, mode=mode, rotate=rotate)
     accounts = [PayoutAccount(fee.currency, name, PAYOUT_IBAN, PAYOUT_BIC) for fee in FEES]
     merchant_id = merchants.onboard(
-        db, name=name, email=email, country=COUNTRY, fees=FEES, payout_accounts=accounts
+        db, name=name, email=email, place=PLACE, fees=FEES, payout_accounts=accounts
     )
     return merchant_id, identity.register_client(db, merchant_id, mode=mode)
 

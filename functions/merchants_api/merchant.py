@@ -43,6 +43,15 @@ class MerchantChange(http.Strict):
     """What changes; what is absent stays."""
 
     name: Annotated[Name, Field(min_length=1, max_length=200)] | None = None
+    city: Annotated[Name, Field(min_length=1, max_length=100)] | None = None
+    category_code: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^[0-9]{4}$"),
+            Field(description="what is sold, by ISO 18245; QR codes say it"),
+        ]
+        | None
+    ) = None
     configuration: Configuration | None = None
 
 
@@ -54,7 +63,7 @@ def read_merchant() -> Response[str]:
     return http.reply(200, views.resource(profile, mode=principal.mode))
 
 
-@router.patch("/merchant", summary="Change name and configuration")
+@router.patch("/merchant", summary="Change name, place and configuration")
 def change_merchant(body: Annotated[MerchantChange, Body()]) -> Response[str]:
     """What the body mentions is laid over what there is (RFC 7386)."""
     principal = runtime.principal(router)
@@ -63,6 +72,8 @@ def change_merchant(body: Annotated[MerchantChange, Body()]) -> Response[str]:
         runtime.database(),
         principal.merchant_id,
         name=changes.get("name"),
+        city=changes.get("city"),
+        category_code=changes.get("category_code"),
         configuration=changes.get("configuration"),
     )
     return http.reply(200, views.resource(profile, mode=principal.mode))

@@ -1,6 +1,5 @@
-"""QR codes over HTTP: issue, read, draw, scan."""
+"""QR codes over HTTP: issue, read, scan."""
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -8,24 +7,24 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from paynexus import http, idempotency, runtime
-from paynexus.merchants.service import profile_of
-from paynexus.qr import image, service, views
-from paynexus.qr.model import Order, QrCode
+from paynexus.qr import service, views
+from qr_api import pictures
+from qr_api.pictures import merchant_name, own_code
 from qr_api.schemas import QrCodeOrder, ScanOrder
 
 app = runtime.merchant_api()
+app.include_router(pictures.router)
 
 
 @app.post("/qr-codes", summary="Issue a QR code", status_code=201)
 def issue(body: Annotated[QrCodeOrder, Body()]) -> Response[str]:
-    """A signed code that one payment can spend. Needs an Idempotency-Key."""
+    """A signed code that one payment can spend, or many. Needs an Idempotency-Key."""
     principal = runtime.principal(app)
     key = idempotency.key_of(app.current_event.headers)
-    lifetime = dt.timedelta(seconds=body.expires_in)
     answer = service.issue(
         runtime.database(),
         runtime.qr_keys(),
-        Order(body.amount, body.currency, body.reference, lifetime),
+        body.to_order(),
         scope=idempotency.Scope(principal.merchant_id, principal.mode, "POST /qr-codes", key),
         fingerprint=idempotency.fingerprint_of("/qr-codes", body.model_dump()),
         now=runtime.clock()(),
@@ -36,22 +35,8 @@ def issue(body: Annotated[QrCodeOrder, Body()]) -> Response[str]:
 @app.get("/qr-codes/<qr_code_id>", summary="Read a QR code")
 def read(qr_code_id: str) -> Response[str]:
     """The code and what became of it."""
-    code = _own_code(qr_code_id)
+    code = own_code(app, qr_code_id)
     return http.reply(200, views.resource(code, now=runtime.clock()()))
-
-
-# Without validation: Powertools would read a picture's bytes as text.
-@app.get(
-    "/qr-codes/<qr_code_id>/image",
-    summary="Draw a QR code",
-    enable_validation=False,
-    responses={200: {"description": "The picture", "content": {image.SVG: {}, image.PNG: {}}}},
-)
-def draw(qr_code_id: str) -> Response[Any]:
-    """SVG, or PNG for `Accept: image/png`."""
-    code = _own_code(qr_code_id)
-    media_type, picture = image.draw(code.payload, app.current_event.headers.get("accept") or "")
-    return Response(status_code=200, content_type=media_type, body=picture)
 
 
 @app.post("/qr-codes/scan", summary="Scan a QR code")
@@ -66,15 +51,9 @@ def scan(body: Annotated[ScanOrder, Body()]) -> Response[str]:
         mode=principal.mode,
         now=runtime.clock()(),
     )
-    profile = profile_of(runtime.database(), principal.merchant_id)
-    return http.reply(200, views.scan_resource(found, merchant_name=profile.merchant.name))
+    return http.reply(200, views.scan_resource(found, merchant_name=merchant_name(found.code)))
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer one request."""
     return app.resolve(event, context)
-
-
-def _own_code(qr_code_id: str) -> QrCode:
-    who = runtime.principal(app)
-    return service.find(runtime.database(), qr_code_id, merchant_id=who.merchant_id, mode=who.mode)

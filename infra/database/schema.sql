@@ -312,6 +312,8 @@ CREATE TABLE merchants (
     owner_user_id uuid,
     created_at timestamp with time zone DEFAULT now(),
     country character(2) NOT NULL DEFAULT 'DE'::bpchar,
+    city text NOT NULL DEFAULT 'Berlin'::text,
+    category_code character(4) NOT NULL DEFAULT '5999'::bpchar,
     configuration jsonb NOT NULL DEFAULT '{}'::jsonb
 );
 
@@ -342,16 +344,21 @@ CREATE TABLE qr_codes (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     mode text NOT NULL,
-    usage text NOT NULL DEFAULT 'single'::text,
+    usage text NOT NULL,
     amount bigint,
     currency character(3) NOT NULL,
     reference text,
     payload text NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+);
+
+CREATE TABLE qr_scans (
+    token_hash bytea NOT NULL,
+    qr_code_id uuid NOT NULL,
+    usage text NOT NULL,
+    scanned_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    scanned_at timestamp with time zone,
-    token_hash bytea,
-    token_expires_at timestamp with time zone,
     payment_id uuid,
     spent_at timestamp with time zone
 );
@@ -688,19 +695,15 @@ ALTER TABLE payout_accounts ADD CONSTRAINT payout_accounts_merchant_id_fkey FORE
 
 ALTER TABLE payout_accounts ADD CONSTRAINT payout_accounts_pkey PRIMARY KEY (merchant_id, currency);
 
-ALTER TABLE qr_codes ADD CONSTRAINT a_scan_has_a_token_and_its_expiry CHECK ((((scanned_at IS NULL) = (token_hash IS NULL)) AND ((scanned_at IS NULL) = (token_expires_at IS NULL))));
+ALTER TABLE qr_codes ADD CONSTRAINT a_single_code_expires CHECK (((usage = 'static'::text) OR (expires_at IS NOT NULL)));
 
-ALTER TABLE qr_codes ADD CONSTRAINT a_spent_code_has_its_payment_and_time CHECK (((payment_id IS NULL) = (spent_at IS NULL)));
-
-ALTER TABLE qr_codes ADD CONSTRAINT one_payment_spends_one_qr_code UNIQUE (payment_id);
-
-ALTER TABLE qr_codes ADD CONSTRAINT only_a_scanned_code_is_spent CHECK (((payment_id IS NULL) OR (scanned_at IS NOT NULL)));
+ALTER TABLE qr_codes ADD CONSTRAINT a_static_code_leaves_the_amount_to_the_customer CHECK (((usage = 'single'::text) OR (amount IS NULL)));
 
 ALTER TABLE qr_codes ADD CONSTRAINT qr_amount_is_positive CHECK ((amount > 0));
 
 ALTER TABLE qr_codes ADD CONSTRAINT qr_code_expires_after_it_was_made CHECK ((expires_at > created_at));
 
-ALTER TABLE qr_codes ADD CONSTRAINT qr_code_is_for_a_single_use CHECK ((usage = 'single'::text));
+ALTER TABLE qr_codes ADD CONSTRAINT qr_codes_id_usage_key UNIQUE (id, usage);
 
 ALTER TABLE qr_codes ADD CONSTRAINT qr_codes_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
@@ -708,9 +711,19 @@ ALTER TABLE qr_codes ADD CONSTRAINT qr_codes_payload_key UNIQUE (payload);
 
 ALTER TABLE qr_codes ADD CONSTRAINT qr_codes_pkey PRIMARY KEY (id);
 
-ALTER TABLE qr_codes ADD CONSTRAINT qr_codes_token_hash_key UNIQUE (token_hash);
-
 ALTER TABLE qr_codes ADD CONSTRAINT qr_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE qr_codes ADD CONSTRAINT qr_usage_is_single_or_static CHECK ((usage = ANY (ARRAY['single'::text, 'static'::text])));
+
+ALTER TABLE qr_scans ADD CONSTRAINT a_scan_expires_after_it_was_made CHECK ((expires_at > scanned_at));
+
+ALTER TABLE qr_scans ADD CONSTRAINT a_spent_scan_has_its_payment_and_time CHECK (((payment_id IS NULL) = (spent_at IS NULL)));
+
+ALTER TABLE qr_scans ADD CONSTRAINT one_payment_spends_one_qr_scan UNIQUE (payment_id);
+
+ALTER TABLE qr_scans ADD CONSTRAINT qr_scans_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE qr_scans ADD CONSTRAINT qr_scans_qr_code_id_usage_fkey FOREIGN KEY (qr_code_id, usage) REFERENCES qr_codes(id, usage);
 
 ALTER TABLE refunds ADD CONSTRAINT refund_amount_is_positive CHECK ((amount > 0));
 
@@ -828,6 +841,12 @@ CREATE INDEX open_holds_of_merchant ON public.open_holds USING btree (merchant_i
 
 CREATE INDEX qr_codes_of_merchant ON public.qr_codes USING btree (merchant_id, mode, id);
 
+CREATE INDEX qr_scans_of_code ON public.qr_scans USING btree (qr_code_id, scanned_at);
+
+CREATE INDEX qr_scans_spent ON public.qr_scans USING btree (qr_code_id, spent_at) WHERE (spent_at IS NOT NULL);
+
+CREATE INDEX qr_scans_unpaid ON public.qr_scans USING btree (expires_at) WHERE (payment_id IS NULL);
+
 CREATE INDEX refunds_not_final ON public.refunds USING btree (updated_at) WHERE (status = ANY (ARRAY['PENDING'::text, 'UNKNOWN'::text]));
 
 CREATE INDEX refunds_of_payment ON public.refunds USING btree (payment_id);
@@ -851,6 +870,8 @@ CREATE INDEX transfers_of_transaction ON public.transfers USING btree (transacti
 CREATE INDEX webhook_endpoints_of_merchant ON public.webhook_endpoints USING btree (merchant_id, mode, id) WHERE (deleted_at IS NULL);
 
 CREATE UNIQUE INDEX one_account_per_name ON public.accounts USING btree (type, mode, currency, COALESCE(merchant_id, '00000000-0000-0000-0000-000000000000'::uuid));
+
+CREATE UNIQUE INDEX one_payment_spends_a_single_qr_code ON public.qr_scans USING btree (qr_code_id) WHERE ((usage = 'single'::text) AND (payment_id IS NOT NULL));
 
 CREATE UNIQUE INDEX part_is_resolved_once ON public.transfers USING btree (pending_id, part) WHERE (pending_id IS NOT NULL);
 
@@ -3030,22 +3051,23 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.qr_code_is_spent_once()
+CREATE OR REPLACE FUNCTION public.qr_scan_is_spent_once()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 BEGIN
     IF OLD.payment_id IS NOT NULL THEN
-        RAISE EXCEPTION 'QR code % was spent: it never changes again', OLD.id
+        RAISE EXCEPTION 'a scan of QR code % was spent: it never changes again', OLD.qr_code_id
             USING ERRCODE = 'PN060';
     END IF;
-    IF (NEW.id, NEW.merchant_id, NEW.mode, NEW.usage, NEW.amount, NEW.currency, NEW.reference,
-        NEW.payload, NEW.created_at, NEW.expires_at)
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    IF (NEW.token_hash, NEW.qr_code_id, NEW.usage, NEW.scanned_at, NEW.expires_at)
         IS DISTINCT FROM
-       (OLD.id, OLD.merchant_id, OLD.mode, OLD.usage, OLD.amount, OLD.currency, OLD.reference,
-        OLD.payload, OLD.created_at, OLD.expires_at)
+       (OLD.token_hash, OLD.qr_code_id, OLD.usage, OLD.scanned_at, OLD.expires_at)
     THEN
-        RAISE EXCEPTION 'QR code % was signed: what it says never changes', OLD.id
+        RAISE EXCEPTION 'a scan of QR code % was told: what it says never changes', OLD.qr_code_id
             USING ERRCODE = 'PN061';
     END IF;
     RETURN NEW;
@@ -3198,9 +3220,9 @@ CREATE TRIGGER seals_are_not_truncated BEFORE TRUNCATE ON public.ledger_seals FO
 
 CREATE TRIGGER seals_follow_each_other BEFORE INSERT ON public.ledger_seals FOR EACH ROW EXECUTE FUNCTION refuse_loose_seal();
 
-CREATE TRIGGER qr_code_is_spent_once BEFORE UPDATE ON public.qr_codes FOR EACH ROW EXECUTE FUNCTION qr_code_is_spent_once();
+CREATE TRIGGER qr_codes_are_immutable BEFORE DELETE OR UPDATE ON public.qr_codes FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER qr_codes_are_never_deleted BEFORE DELETE ON public.qr_codes FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER qr_scan_is_spent_once BEFORE DELETE OR UPDATE ON public.qr_scans FOR EACH ROW EXECUTE FUNCTION qr_scan_is_spent_once();
 
 CREATE TRIGGER refund_follows_its_lifecycle BEFORE UPDATE ON public.refunds FOR EACH ROW EXECUTE FUNCTION guard_refund();
 
@@ -3698,34 +3720,32 @@ CREATE VIEW audit.pending_balance_differs_from_the_open_holds AS
           GROUP BY sides.account_id, sides.slot) o ON (((o.account_id = b.account_id) AND (o.slot = b.slot))))
   WHERE (((b.debits_pending)::numeric <> COALESCE(o.debits, (0)::numeric)) OR ((b.credits_pending)::numeric <> COALESCE(o.credits, (0)::numeric)));
 
-CREATE VIEW audit.qr_code_was_spent_after_its_scan_expired AS
- SELECT id AS qr_code_id,
-    payment_id,
-    token_expires_at,
-    spent_at
-   FROM qr_codes
-  WHERE (spent_at >= token_expires_at);
-
-CREATE VIEW audit.qr_code_was_spent_by_two_payments AS
+CREATE VIEW audit.qr_code_is_named_by_a_payment_that_did_not_spend_it AS
  SELECT payment.qr_code_id,
-    count(*) AS payments,
-    min((code.payment_id)::text) AS spent_on
+    payment.id AS payment_id
    FROM (transactions payment
-     LEFT JOIN qr_codes code ON ((code.id = payment.qr_code_id)))
-  WHERE (payment.qr_code_id IS NOT NULL)
-  GROUP BY payment.qr_code_id
- HAVING ((count(*) > 1) OR bool_or((code.payment_id IS DISTINCT FROM payment.id)));
+     LEFT JOIN qr_scans scan ON ((scan.payment_id = payment.id)))
+  WHERE ((payment.qr_code_id IS NOT NULL) AND (scan.qr_code_id IS DISTINCT FROM payment.qr_code_id));
+
+CREATE VIEW audit.qr_code_was_spent_after_its_scan_expired AS
+ SELECT qr_code_id,
+    payment_id,
+    expires_at,
+    spent_at
+   FROM qr_scans
+  WHERE (spent_at >= expires_at);
 
 CREATE VIEW audit.qr_code_was_spent_on_a_payment_it_does_not_ask_for AS
  SELECT code.id AS qr_code_id,
-    code.payment_id,
+    scan.payment_id,
     code.merchant_id,
     code.mode,
     code.amount,
     code.currency
-   FROM (qr_codes code
-     LEFT JOIN transactions payment ON ((payment.id = code.payment_id)))
-  WHERE ((code.payment_id IS NOT NULL) AND ((payment.id IS NULL) OR (payment.merchant_id <> code.merchant_id) OR ((payment.mode)::text <> code.mode) OR (payment.currency <> code.currency) OR ((payment.amount)::bigint <> COALESCE(code.amount, (payment.amount)::bigint))));
+   FROM ((qr_scans scan
+     JOIN qr_codes code ON ((code.id = scan.qr_code_id)))
+     LEFT JOIN transactions payment ON ((payment.id = scan.payment_id)))
+  WHERE ((scan.payment_id IS NOT NULL) AND ((payment.id IS NULL) OR (payment.qr_code_id IS DISTINCT FROM code.id) OR (payment.merchant_id <> code.merchant_id) OR ((payment.mode)::text <> code.mode) OR (payment.currency <> code.currency) OR ((payment.amount)::bigint <> COALESCE(code.amount, (payment.amount)::bigint))));
 
 CREATE VIEW audit.refund_differs_from_its_transfer AS
  SELECT r.id AS refund_id,

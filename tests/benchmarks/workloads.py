@@ -14,7 +14,7 @@ from paynexus.clock import system_clock
 from paynexus.db import Database
 from paynexus.ids import MerchantId, PaymentId, TransferId
 from paynexus.merchants import service as merchants
-from paynexus.merchants.model import CurrencyFee
+from paynexus.merchants.model import CurrencyFee, Place
 from paynexus.money import Money
 from paynexus.payments.model import Payment, Status
 from paynexus.payments.resource import payment_resource
@@ -77,7 +77,7 @@ def onboard(database: Database, number: int) -> list[MerchantId]:
             database,
             name=f"Merchant {index}",
             email=f"owner-{index}@example.com",
-            country="DE",
+            place=Place("DE", "Berlin", "5999"),
             fees=[CurrencyFee("EUR", 150, 25)],
             payout_accounts=[],
         )

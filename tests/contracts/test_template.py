@@ -33,6 +33,7 @@ PUBLIC_ROUTES = {
     ("POST", "/oauth/token"),
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/health"),
+    ("GET", "/.well-known/qr-keys.json"),
     ("POST", "/gateways/{name}/callbacks"),  # authenticated by the gateway's signature
 }
 API_FUNCTIONS = ("tokens_api", "payments_api", "qr_api", "merchants_api", "gateway_callbacks")

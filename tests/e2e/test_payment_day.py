@@ -6,16 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import png  # type: ignore[import-untyped]  # pypng has no types
 import pytest
 import urllib3
-import zxingcpp
 
 from tests.e2e.client import Answer, Client, card
 from tests.e2e.facts import require_order, verified
 from tests.e2e.stack import Stack, charge_of
 from tests.e2e.waiting import eventually
 from tests.e2e.webhooks import Endpoint, listen
+from tests.qr_reader import read_picture
 
 pytestmark = pytest.mark.e2e
 
@@ -313,13 +312,5 @@ def _of(envelope: dict[str, Any]) -> str | None:
 
 def _read(answer: Answer) -> str:
     assert answer.headers["Content-Type"] == "image/png"
-    width, height, rows, _ = png.Reader(bytes=answer.body).asRGB8()
-    # Red alone is enough: the picture is black and white.
-    pixels = b"".join(bytes(row[::3]) for row in rows)
-    # Only what it is to be: by chance a part of it may read as some other kind of bar code.
-    picture = memoryview(pixels).cast("B", shape=[height, width])
-    [found] = zxingcpp.read_barcodes(
-        picture, formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
-    )
-    text: str = found.text
+    _, _, text = read_picture(answer.body)
     return text

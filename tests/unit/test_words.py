@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from iso4217 import Currency
 
 from paynexus import errors, ids, jsontext
-from paynexus.money import EXPONENTS, Money, limit_of
+from paynexus.money import EXPONENTS, NUMERIC_CODES, Money, limit_of
 
 
 def test_exponents_are_those_of_iso_4217() -> None:
@@ -17,6 +17,13 @@ def test_exponents_are_those_of_iso_4217() -> None:
     standard = {one.code: one.exponent for one in Currency}
 
     assert {code: standard.get(code) for code in EXPONENTS} == dict(EXPONENTS)
+
+
+def test_numeric_codes_are_those_of_iso_4217() -> None:
+    """Every currency taken has the three digits that the standard's table gives it."""
+    standard = {one.code: f"{one.number:03d}" for one in Currency}
+
+    assert {code: standard.get(code) for code in EXPONENTS} == dict(NUMERIC_CODES)
 
 
 @pytest.mark.parametrize("amount", ["5", 5.0, True, None])

@@ -16,6 +16,9 @@ CREATE TABLE merchants (
     owner_user_id UUID REFERENCES users (id),
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now(),
     country CHAR(2) NOT NULL DEFAULT 'DE',
+    city TEXT NOT NULL DEFAULT 'Berlin',
+    -- What the merchant sells (ISO 18245); 5999 is retail of no special kind.
+    category_code CHAR(4) NOT NULL DEFAULT '5999',
     configuration JSONB NOT NULL DEFAULT '{}'
 );
 

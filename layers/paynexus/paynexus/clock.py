@@ -10,3 +10,27 @@ type Clock = Callable[[], dt.datetime]
 def system_clock() -> dt.datetime:
     """The machine's clock, in UTC."""
     return dt.datetime.now(dt.UTC)  # noqa: TID251 - this is the one place that asks
+
+
+class Renewed[T]:
+    """A value from outside that is read again once it is older than so many seconds.
+
+    While reading it again fails, the former one stays: what holds it outlives whom it asks.
+    """
+
+    def __init__(self, read: Callable[[], T], *, seconds: int) -> None:
+        self._read = read
+        self._lifetime = dt.timedelta(seconds=seconds)
+        self._value: T | None = None
+        self._read_at: dt.datetime | None = None
+
+    def __call__(self, *, now: dt.datetime) -> T:
+        """The value; what `read` raises only while there is none."""
+        if self._value is None or self._read_at is None or now - self._read_at >= self._lifetime:
+            self._read_at = now
+            try:
+                self._value = self._read()
+            except Exception:
+                if self._value is None:
+                    raise
+        return self._value

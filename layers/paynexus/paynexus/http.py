@@ -167,6 +167,16 @@ def raw_reply(status: int, body: str, *, headers: Mapping[str, str] | None = Non
     return Response(status_code=status, content_type=JSON, body=body, headers=dict(headers or {}))
 
 
+def picture_reply(
+    media_type: str, picture: str | bytes, *, headers: Mapping[str, str]
+) -> Response[str]:
+    """An answer that is a picture: text as it stands, bytes as API Gateway wants them."""
+    body = picture if isinstance(picture, str) else base64.b64encode(picture).decode()
+    answer = Response(200, content_type=media_type, body=body, headers=dict(headers))
+    answer.base64_encoded = isinstance(picture, bytes)
+    return answer
+
+
 def page(items: Sequence[object], *, has_more: bool) -> dict[str, object]:
     """One page of a list."""
     return {"data": list(items), "has_more": has_more}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache as once
 from typing import TYPE_CHECKING, Any
 
-from paynexus.clock import Clock, system_clock
+from paynexus.clock import Clock, Renewed, system_clock
 from paynexus.config import Settings
 from paynexus.db import Database
 from paynexus.errors import ConfigurationError, NotFound
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from paynexus.notification.sealing import Vault
     from paynexus.notification.service import Means
     from paynexus.payments.workflow import Workflow
-    from paynexus.qr.payload import KeyRing
+    from paynexus.qr.keys import KeyRing
     from paynexus.settlement.port import Bank
 
 
+KEYS_SECONDS = 60
+"""How long an environment believes what it read of keys that may be replaced."""
 SANDBOX_URLS = {"sandbox": "sandbox_acquirer_url", "sandbox_two": "sandbox_two_url"}
 """Sandbox acquirers, and the settings that say where each is."""
 
@@ -145,12 +147,26 @@ def principal(app: BaseRouter) -> Principal:
     return edge.principal_of(app, clock())
 
 
-@once
 def qr_keys() -> KeyRing:
-    """The keys that sign and verify QR codes."""
-    from paynexus.qr.payload import key_ring_from
+    """The keys that sign and verify QR codes, as the secret named them a minute ago at most."""
+    return _qr_keys()(now=clock()())
 
-    return key_ring_from(key_bytes("qr_signing_key"))
+
+@once
+def _qr_keys() -> Renewed[KeyRing]:
+    return Renewed(_qr_key_ring, seconds=KEYS_SECONDS)
+
+
+def _qr_key_ring() -> KeyRing:
+    import base64
+
+    from paynexus.qr.keys import key_ring_from
+
+    held = _secret(settings().require("keys_secret"))
+    following = base64.b64decode(held["qr_next_key"]) if held.get("qr_next_key") else None
+    former = [base64.b64decode(key) for key in held.get("qr_former_keys", "").split()]
+    signing = base64.b64decode(held["qr_signing_key"])
+    return key_ring_from(signing, following=following, former=former)
 
 
 @once

@@ -45,6 +45,10 @@ SCOPE_OF: Mapping[str, Scope] = MappingProxyType(
 """The one table. A route that is not in it is refused to everyone."""
 
 
+PUBLIC_ROUTES = frozenset({"GET /.well-known/qr-keys.json"})
+"""Routes of the merchants' functions that anyone may read: no token, no rate of a client's."""
+
+
 def require_scope(principal: Principal, route: str) -> None:
     """Raise Forbidden, naming the scope, unless the principal's token opens the route."""
     scope = SCOPE_OF.get(route)

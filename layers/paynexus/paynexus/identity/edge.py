@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from paynexus import http
 from paynexus.clock import Clock
 from paynexus.errors import RateLimited
-from paynexus.identity.access import require_scope
+from paynexus.identity.access import PUBLIC_ROUTES, require_scope
 from paynexus.identity.model import Principal, principal_from
 from paynexus.identity.rate_limit import RateLimiter
 
@@ -18,6 +18,9 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
     app = http.new_resolver()
 
     def admit(event: Mapping[str, Any]) -> None:
+        route = app.route_of(event)
+        if route in PUBLIC_ROUTES:
+            return
         now = clock()
         caller = principal_from(_context_of(event), now=now)
         verdict = limiter().admit(caller.client_id, now=now)
@@ -26,7 +29,6 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
             raise RateLimited(
                 "Too many requests: wait as Retry-After says.", retry_after=verdict.retry_after
             )
-        route = app.route_of(event)
         if route is not None:
             require_scope(caller, route)
         http.require_json(event)

@@ -55,12 +55,23 @@ class PayoutAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a merchant trades (ISO 3166-1 country), and in what (ISO 18245 category)."""
+
+    country: str
+    city: str
+    category_code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Merchant:
     """One merchant's own record."""
 
     id: MerchantId
     name: str
     country: str
+    city: str
+    category_code: str
     configuration: dict[str, Any]
     created_at: dt.datetime
 

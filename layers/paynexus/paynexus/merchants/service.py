@@ -1,6 +1,7 @@
 """Use cases of merchants: one comes aboard, reads its record, changes its configuration."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from paynexus import ids
 from paynexus.db import Database
@@ -11,6 +12,7 @@ from paynexus.merchants.model import (
     Configuration,
     CurrencyFee,
     PayoutAccount,
+    Place,
     Profile,
     merged,
 )
@@ -21,7 +23,7 @@ def onboard(
     *,
     name: str,
     email: str,
-    country: str,
+    place: Place,
     fees: Sequence[CurrencyFee],
     payout_accounts: Sequence[PayoutAccount],
 ) -> MerchantId:
@@ -29,7 +31,7 @@ def onboard(
     user_id, merchant_id = UserId(ids.new_id()), MerchantId(ids.new_id())
     with db.transaction() as tx:
         store.insert_user(tx, user_id, email)
-        store.insert_merchant(tx, merchant_id, name=name, owner=user_id, country=country)
+        store.insert_merchant(tx, merchant_id, name=name, owner=user_id, place=place)
         for fee in fees:
             store.insert_fee(tx, merchant_id, fee)
         for account in payout_accounts:
@@ -59,17 +61,22 @@ def change(
     merchant_id: MerchantId,
     *,
     name: str | None = None,
+    city: str | None = None,
+    category_code: str | None = None,
     configuration: Configuration | None = None,
 ) -> Profile:
-    """The merchant has its new name and `configuration` laid over the former one."""
+    """The merchant has what is new of it, and `configuration` laid over the former one."""
     with db.transaction() as tx:
         merchant = store.locked_merchant(tx, merchant_id)
         if merchant is None:
             raise NotFound("There is no such merchant.")
-        store.change_merchant(
-            tx,
-            merchant_id,
+        changed = replace(
+            merchant,
             name=name or merchant.name,
-            configuration=merged(merchant.configuration, configuration or {}),
+            city=city or merchant.city,
+            category_code=category_code or merchant.category_code,
+        )
+        store.change_merchant(
+            tx, changed, configuration=merged(merchant.configuration, configuration or {})
         )
     return profile_of(db, merchant_id)

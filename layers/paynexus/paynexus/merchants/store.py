@@ -5,12 +5,19 @@ from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, UserId
-from paynexus.merchants.model import Configuration, CurrencyFee, Merchant, PayoutAccount
+from paynexus.merchants.model import (
+    Configuration,
+    CurrencyFee,
+    Merchant,
+    PayoutAccount,
+    Place,
+)
 
 INSERT_USER = "INSERT INTO users (id, email) VALUES (%s, %s)"
 
 INSERT_MERCHANT = """
-INSERT INTO merchants (id, name, owner_user_id, country) VALUES (%s, %s, %s, %s)
+INSERT INTO merchants (id, name, owner_user_id, country, city, category_code)
+VALUES (%s, %s, %s, %s, %s, %s)
 """
 
 INSERT_FEE = """
@@ -24,11 +31,16 @@ VALUES (%s, %s, %s, %s, %s)
 """
 
 SELECT_MERCHANT = """
-SELECT id, name, country, configuration, created_at FROM merchants WHERE id = %s
+SELECT id, name, country, city, category_code, configuration, created_at
+  FROM merchants
+ WHERE id = %s
 """
 
 SELECT_MERCHANT_FOR_UPDATE = """
-SELECT id, name, country, configuration, created_at FROM merchants WHERE id = %s FOR UPDATE
+SELECT id, name, country, city, category_code, configuration, created_at
+  FROM merchants
+ WHERE id = %s
+   FOR UPDATE
 """
 
 SELECT_MERCHANT_OF_OWNER = """
@@ -50,8 +62,8 @@ SELECT currency, holder, iban, bic
 """
 
 UPDATE_MERCHANT = """
-UPDATE merchants SET name = %s, configuration = %s WHERE id = %s
-RETURNING id, name, country, configuration, created_at
+UPDATE merchants SET name = %s, city = %s, category_code = %s, configuration = %s WHERE id = %s
+RETURNING id, name, country, city, category_code, configuration, created_at
 """
 
 
@@ -61,10 +73,11 @@ def insert_user(tx: Connection, user_id: UserId, email: str) -> None:
 
 
 def insert_merchant(
-    tx: Connection, merchant_id: MerchantId, *, name: str, owner: UserId, country: str
+    tx: Connection, merchant_id: MerchantId, *, name: str, owner: UserId, place: Place
 ) -> None:
     """The merchant exists, with nothing agreed yet."""
-    tx.execute(INSERT_MERCHANT, (merchant_id, name, owner, country))
+    values = (merchant_id, name, owner, place.country, place.city, place.category_code)
+    tx.execute(INSERT_MERCHANT, values)
 
 
 def insert_fee(tx: Connection, merchant_id: MerchantId, fee: CurrencyFee) -> None:
@@ -111,8 +124,9 @@ def payout_accounts(connection: Connection, merchant_id: MerchantId) -> tuple[Pa
 
 
 def change_merchant(
-    tx: Connection, merchant_id: MerchantId, *, name: str, configuration: Configuration
+    tx: Connection, merchant: Merchant, *, configuration: Configuration
 ) -> Merchant | None:
-    """The merchant is called `name` and has `configuration`."""
+    """The merchant has this name, city, category and `configuration`."""
+    values = (merchant.name, merchant.city, merchant.category_code, Jsonb(configuration))
     with tx.cursor(row_factory=class_row(Merchant)) as cursor:
-        return cursor.execute(UPDATE_MERCHANT, (name, Jsonb(configuration), merchant_id)).fetchone()
+        return cursor.execute(UPDATE_MERCHANT, (*values, merchant.id)).fetchone()

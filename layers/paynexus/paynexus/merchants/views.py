@@ -12,6 +12,8 @@ def resource(profile: Profile, *, mode: str) -> dict[str, object]:
         "object": "merchant",
         "name": merchant.name,
         "country": merchant.country,
+        "city": merchant.city,
+        "category_code": merchant.category_code,
         "configuration": merchant.configuration,
         "fees": [
             {

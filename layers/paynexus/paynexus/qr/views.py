@@ -1,8 +1,10 @@
 """QR codes and scans, as merchants read them."""
 
 import datetime as dt
+from decimal import Decimal
 
 from paynexus import ids
+from paynexus.money import EXPONENTS
 from paynexus.qr.model import QrCode, Scan
 
 
@@ -14,8 +16,8 @@ def resource(code: QrCode, *, now: dt.datetime) -> dict[str, object]:
         "status": code.status(now),
         "payload": code.payload,
         **_asked_for(code),
-        "usage": "single",
-        "expires": code.expires_at.isoformat(),
+        "usage": code.usage,
+        "expires": code.expires_at.isoformat() if code.expires_at else None,
         "scanned": code.scanned_at.isoformat() if code.scanned_at else None,
         "payment": ids.text("pay", code.payment_id) if code.payment_id else None,
         "mode": code.mode,
@@ -31,9 +33,19 @@ def scan_resource(scan: Scan, *, merchant_name: str) -> dict[str, object]:
         "id": ids.text("qr", scan.code.id),
         "merchant": {"id": ids.text("mer", scan.code.merchant_id), "name": merchant_name},
         **_asked_for(scan.code),
+        "usage": scan.code.usage,
         "expires": scan.expires_at.isoformat(),
         "mode": scan.code.mode,
     }
+
+
+def asked_in_words(code: QrCode) -> str:
+    """What a poster says under the code: `12.50 EUR` and the reference, or to enter the amount."""
+    if code.amount is None:
+        return code.reference or f"Scan, enter the amount in {code.currency}, pay"
+    amount = Decimal(code.amount).scaleb(-EXPONENTS[code.currency])
+    words = f"{amount:f} {code.currency}"
+    return f"{words} · {code.reference}" if code.reference else words
 
 
 def _asked_for(code: QrCode) -> dict[str, object]:

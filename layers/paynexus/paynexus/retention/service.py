@@ -6,6 +6,7 @@ from collections.abc import Callable
 from paynexus import idempotency
 from paynexus.db import Connection, Database
 from paynexus.observability import count
+from paynexus.qr import service as qr
 from paynexus.retention import store
 
 PARTITIONED = ("transactions", "ledger_entries")
@@ -17,6 +18,8 @@ BATCHES_PER_RUN = 1_000
 """A run ends; a day's keys beyond a million are the next run's."""
 CALLBACKS_KEPT = dt.timedelta(days=90)
 """Gateways repeat a callback for days, not months; what came of it stands in the payment."""
+SCANS_KEPT = dt.timedelta(days=1)
+"""After its five minutes a scan's token opens nothing; who asks why may still be told."""
 
 
 def make_room(db: Database, *, now: dt.datetime) -> int:
@@ -47,6 +50,14 @@ def forget_callbacks(db: Database, *, now: dt.datetime) -> int:
         db, lambda tx: store.forget_callbacks(tx, before=before, limit=ROWS_PER_BATCH)
     )
     count("GatewayCallbacksForgotten", forgotten)
+    return forgotten
+
+
+def forget_scans(db: Database, *, now: dt.datetime) -> int:
+    """No scan of a QR code that nobody paid is kept past its time; how many are gone."""
+    before = now - SCANS_KEPT
+    forgotten = _in_batches(db, lambda tx: qr.forget_scans(tx, before=before, limit=ROWS_PER_BATCH))
+    count("QrScansForgotten", forgotten)
     return forgotten
 
 

@@ -128,7 +128,7 @@ def account() -> Iterator[dict[str, str]]:
         patch.setattr(ECDSAPrivateKey, "sign", _signature_of_digest)
         runtime.aws.cache_clear()
         yield {
-            "TOKEN_KEY_ID": _signing_key(),
+            "TOKEN_KEY_ALIAS": _alias_of(_signing_key()),
             "LEDGER_KEY_IDS": _signing_key(),
             "KEYS_SECRET": _stored(_keys()),
         }
@@ -189,6 +189,12 @@ def _signing_key() -> str:
     key = runtime.aws("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
     key_id: str = key["KeyMetadata"]["KeyId"]
     return key_id
+
+
+def _alias_of(key_id: str) -> str:
+    alias = f"alias/{secrets.token_hex(8)}"
+    runtime.aws("kms").create_alias(AliasName=alias, TargetKeyId=key_id)
+    return alias
 
 
 def _stored(value: Mapping[str, object]) -> str:

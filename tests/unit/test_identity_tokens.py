@@ -5,7 +5,9 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+from collections import deque
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -18,14 +20,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from paynexus import ids
 from paynexus.errors import Unauthenticated
 from paynexus.identity.model import Client
+from paynexus.identity.token_keys import KEYS_SECONDS, KeySet, aliases_of
 from paynexus.identity.tokens import (
     LIFETIME_SECONDS,
     TOKEN_CHARACTERS_MAX,
-    KeySet,
     TokenSigner,
     TokenVerifier,
 )
 from paynexus.ids import MerchantId
+from tools import rotate_keys
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 ISSUER = "https://paynexus.test"
@@ -33,12 +36,20 @@ MERCHANT = MerchantId(ids.new_id())
 CLIENT = Client("pnx_test_1", MERCHANT, "test", b"", ["payments:read"], None)
 
 
+class NotFoundException(Exception):
+    """What KMS answers about an alias that names no key."""
+
+
 class LocalKms:
     """Signs as KMS does, with keys of this process; counts what it is asked."""
 
+    exceptions = SimpleNamespace(NotFoundException=NotFoundException)
+
     def __init__(self, *key_ids: str) -> None:
         self.keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in key_ids}
+        self.aliases = {name: name for name in key_ids}
         self.fetches = 0
+        self.is_away = False
 
     def sign(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as boto3's client
         """The DER signature of a digest."""
@@ -50,11 +61,17 @@ class LocalKms:
     def get_public_key(self, **request: str) -> Mapping[str, Any]:
         """The public key in DER."""
         self.fetches += 1
-        public = self.keys[request["KeyId"]].public_key()
+        if self.is_away:
+            raise OSError("KMS does not answer")
+        key_id = self.aliases.get(request["KeyId"])
+        if key_id is None:
+            raise NotFoundException
+        public = self.keys[key_id].public_key()
         return {
+            "KeyId": key_id,
             "PublicKey": public.public_bytes(
                 serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
+            ),
         }
 
 
@@ -256,6 +273,71 @@ def test_unknown_kids_cost_one_fetch_in_thirty_seconds() -> None:
             keys.find(f"kid {attempt}", now=NOW + dt.timedelta(seconds=second))
 
     assert kms.fetches == 2
+
+
+def test_known_keys_outlive_kms_and_withdrawn_ones_do_not() -> None:
+    """While KMS is away what was known is honoured; once it answers, only what it names."""
+    kms = LocalKms("one", "other")
+    keys = KeySet(kms, ["one", "other"])
+    kid, gone = (key["kid"] for key in keys.jwks(now=NOW)["keys"])
+    kms.is_away = True
+    later = NOW + dt.timedelta(seconds=KEYS_SECONDS)
+
+    assert keys.find(kid, now=later) is not None
+    kms.is_away = False
+    del kms.aliases["other"]
+    assert keys.find(kid, now=later + dt.timedelta(seconds=KEYS_SECONDS)) is not None
+    assert keys.find(gone, now=later + dt.timedelta(seconds=KEYS_SECONDS)) is None
+
+
+def test_kms_away_from_the_start_is_not_a_bad_token() -> None:
+    """Nothing is known yet: the caller is told to come again, and the next call asks again."""
+    kms = LocalKms("one")
+    keys = KeySet(kms, ["one"])
+    kms.is_away = True
+
+    with pytest.raises(OSError, match="KMS"):
+        keys.find("any", now=NOW)
+    kms.is_away = False
+    assert len(keys.jwks(now=NOW)["keys"]) == 1
+
+
+INTERVAL = rotate_keys.MIN_AGE_MINUTES * 60
+
+
+def test_no_token_fails_while_keys_rotate() -> None:
+    """Ten rotations, a token a second, verifiers whose sets are up to five minutes old.
+
+    What `tools.rotate_keys` does to the aliases, in its order, with its time between two.
+    """
+    kms = LocalKms("key 0", "key 1")
+    current, following, former = aliases_of("alias")
+    kms.aliases = {current: "key 0", following: "key 1", former: "key 0"}
+    signers = [TokenSigner(kms, current, issuer=ISSUER) for _ in range(3)]
+    verifiers = [TokenVerifier(KeySet(kms, aliases_of("alias")), issuer=ISSUER) for _ in range(3)]
+    alive: deque[str] = deque(maxlen=LIFETIME_SECONDS // 20)
+    kids = set()
+    for second in range(0, 10 * INTERVAL, 20):
+        now = NOW + dt.timedelta(seconds=second)
+        if second % INTERVAL == INTERVAL - 20:
+            name = f"key {len(kms.keys)}"
+            kms.keys[name] = ec.generate_private_key(ec.SECP256R1())
+            kms.aliases[former] = kms.aliases[current]
+            alive.append(_issued(signers, second, now))
+            kms.aliases[current] = kms.aliases[following]
+            alive.append(_issued(signers, second, now))
+            kms.aliases[following] = name
+        alive.append(_issued(signers, second, now))
+        kids.add(jwt.get_unverified_header(alive[-1])["kid"])
+        for token in (alive[-1], alive[len(alive) // 2], alive[0]):
+            verifiers[second // 20 % 3].verify(token, now=now)
+
+    assert len(kids) == 10
+
+
+def _issued(signers: list[TokenSigner], second: int, now: dt.datetime) -> str:
+    signer = signers[second // 20 % len(signers)]
+    return signer.sign(CLIENT, scopes=["payments:read"], token_id=ids.new_id(), now=now)
 
 
 def test_announced_and_retired_keys_verify() -> None:

@@ -18,6 +18,7 @@ LOOPBACK = "127.0.0.0/8"
 PRODUCT_KEYS = (
     "sealing_key",
     "qr_signing_key",
+    "qr_next_key",
     "sandbox_acquirer_key",
     "sandbox_two_key",
     "stripe_test_key",

@@ -133,6 +133,7 @@ def _fresh_keys() -> dict[str, str]:
     return {
         "sealing_key": key(),
         "qr_signing_key": key(),
+        "qr_next_key": key(),
         "sandbox_acquirer_key": secrets.token_urlsafe(24),
         "sandbox_two_key": secrets.token_urlsafe(24),
         # Nobody's: localstripe takes any key that looks like Stripe's.

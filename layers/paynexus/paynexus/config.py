@@ -21,7 +21,7 @@ class Settings:
     database_secret: str = ""
     keys_secret: str = ""
     redis_url: str = ""
-    token_key_id: str = ""
+    token_key_alias: str = ""
     ledger_key_ids: str = ""
     issuer: str = ""
     bus_name: str = ""

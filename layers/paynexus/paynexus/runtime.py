@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from paynexus.http import Resolver
     from paynexus.identity.model import Principal
     from paynexus.identity.rate_limit import RateLimiter
-    from paynexus.identity.tokens import KeySet, TokenSigner, TokenVerifier
+    from paynexus.identity.token_keys import KeySet
+    from paynexus.identity.tokens import TokenSigner, TokenVerifier
     from paynexus.ledger.seals.signing import Signer
     from paynexus.notification.addresses import Network
     from paynexus.notification.port import Channel, Queue
@@ -97,16 +98,16 @@ def token_signer() -> TokenSigner:
     """Signs access tokens with the KMS key."""
     from paynexus.identity.tokens import TokenSigner
 
-    key_id, issuer = settings().require("token_key_id"), settings().require("issuer")
-    return TokenSigner(aws("kms"), key_id, issuer=issuer)
+    alias, issuer = settings().require("token_key_alias"), settings().require("issuer")
+    return TokenSigner(aws("kms"), alias, issuer=issuer)
 
 
 @once
 def token_keys() -> KeySet:
     """The public keys of access tokens."""
-    from paynexus.identity.tokens import KeySet
+    from paynexus.identity.token_keys import KeySet, aliases_of
 
-    return KeySet(aws("kms"), [settings().require("token_key_id")])
+    return KeySet(aws("kms"), aliases_of(settings().require("token_key_alias")))
 
 
 @once

@@ -6,100 +6,51 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from paynexus import ids
-from paynexus.errors import Unauthenticated
+from paynexus.clock import Renewed
+from paynexus.errors import ConfigurationError, Unauthenticated
 from paynexus.identity.model import Client, Mode, Principal
+from paynexus.identity.token_keys import (
+    ALGORITHM,
+    COORDINATE_BYTES,
+    KeySet,
+    Kms,
+    PublicKey,
+    described,
+    encoded,
+)
 
-ALGORITHM = "ES256"
 AUDIENCE = "paynexus-api"
 LIFETIME_SECONDS = 15 * 60
 CLOCK_SKEW_SECONDS = 60
 TOKEN_CHARACTERS_MAX = 4_096
-REFRESH_INTERVAL_SECONDS = 30
-"""However many unknown `kid`s arrive, keys are fetched again at most this often."""
-
+SIGNING_KEY_SECONDS = 15
+"""How long a signer uses the key that its alias named."""
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 """Ours carry these and no other: no `jku`, `x5u`, `jwk`, `crit` to be tempted by."""
 REQUIRED_CLAIMS = ["aud", "exp", "iat", "iss", "sub"]
-_COORDINATE_BYTES = 32
-
-
-class Kms(Protocol):
-    """The two calls of the KMS client that tokens need."""
-
-    def sign(self, **request: str | bytes) -> Mapping[str, Any]:
-        """Sign a digest."""
-
-    def get_public_key(self, **request: str) -> Mapping[str, Any]:
-        """Describe the public half of a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A key that tokens may be signed with, and its name: the RFC 7638 thumbprint."""
-
-    kid: str
-    key: ec.EllipticCurvePublicKey
-
-    def jwk(self) -> dict[str, str]:
-        """This key as a JSON Web Key."""
-        return {**_required_members(self.key), "kid": self.kid, "use": "sig", "alg": ALGORITHM}
-
-
-class KeySet:
-    """The public keys that may have signed a token.
-
-    The first key of `key_ids` signs; the others are published beside it, so that a key can
-    be announced before it signs and honoured after it has stopped.
-    """
-
-    def __init__(self, kms: Kms, key_ids: Sequence[str]) -> None:
-        self._kms = kms
-        self._key_ids = tuple(key_ids)
-        self._keys: dict[str, PublicKey] = {}
-        self._fetched_at: dt.datetime | None = None
-
-    def find(self, kid: str, *, now: dt.datetime) -> PublicKey | None:
-        """The key named `kid`, if it is ours."""
-        if kid not in self._keys and self._is_refresh_due(now):
-            self._keys = {key.kid: key for key in map(self._fetch, self._key_ids)}
-            self._fetched_at = now
-        return self._keys.get(kid)
-
-    def jwks(self, *, now: dt.datetime) -> dict[str, list[dict[str, str]]]:
-        """The set as RFC 7517 publishes it."""
-        self.find("", now=now)
-        return {"keys": [key.jwk() for key in self._keys.values()]}
-
-    def _is_refresh_due(self, now: dt.datetime) -> bool:
-        if self._fetched_at is None:
-            return True
-        return now - self._fetched_at >= dt.timedelta(seconds=REFRESH_INTERVAL_SECONDS)
-
-    def _fetch(self, key_id: str) -> PublicKey:
-        return public_key_from(self._kms.get_public_key(KeyId=key_id)["PublicKey"])
 
 
 class TokenSigner:
-    """Signs with a private key that never leaves KMS."""
+    """Signs with a private key that never leaves KMS: the one that the alias names just now."""
 
-    def __init__(self, kms: Kms, key_id: str, *, issuer: str) -> None:
+    def __init__(self, kms: Kms, alias: str, *, issuer: str) -> None:
         self._kms = kms
-        self._key_id = key_id
+        self._alias = alias
         self._issuer = issuer
+        self._key = Renewed(self._described, seconds=SIGNING_KEY_SECONDS)
 
-    @cached_property
-    def _kid(self) -> str:
-        return public_key_from(self._kms.get_public_key(KeyId=self._key_id)["PublicKey"]).kid
+    def _described(self) -> PublicKey:
+        key = described(self._kms, self._alias)
+        if key is None:
+            raise ConfigurationError(f"KMS has no key of the alias {self._alias}")
+        return key
 
     def sign(
         self, client: Client, *, scopes: Sequence[str], token_id: UUID, now: dt.datetime
@@ -117,20 +68,22 @@ class TokenSigner:
             "mode": client.mode,
             "scope": " ".join(scopes),
         }
-        header = {"alg": ALGORITHM, "kid": self._kid, "typ": "JWT"}
+        key = self._key(now=now)
+        header = {"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}
         signing_input = f"{_encoded_json(header)}.{_encoded_json(claims)}"
-        return f"{signing_input}.{_encoded(self._signature(signing_input))}"
+        return f"{signing_input}.{encoded(self._signature(signing_input, key))}"
 
-    def _signature(self, signing_input: str) -> bytes:
+    def _signature(self, signing_input: str, key: PublicKey) -> bytes:
         # KMS takes at most 4096 bytes of message: it gets the digest, whatever the claims.
         answer = self._kms.sign(
-            KeyId=self._key_id,
+            # The key itself: its alias may have moved on since its name went into the header.
+            KeyId=key.key_id,
             Message=hashlib.sha256(signing_input.encode()).digest(),
             MessageType="DIGEST",
             SigningAlgorithm="ECDSA_SHA_256",
         )
         r, s = decode_dss_signature(answer["Signature"])
-        return r.to_bytes(_COORDINATE_BYTES) + s.to_bytes(_COORDINATE_BYTES)
+        return r.to_bytes(COORDINATE_BYTES) + s.to_bytes(COORDINATE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,29 +137,10 @@ class TokenVerifier:
         )
 
 
-def public_key_from(der: bytes) -> PublicKey:
-    """The key that KMS describes in DER."""
-    key = load_der_public_key(der)
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-        raise TypeError("tokens are signed by an ECC_NIST_P256 key")
-    members = json.dumps(_required_members(key), separators=(",", ":"), sort_keys=True)
-    return PublicKey(kid=_encoded(hashlib.sha256(members.encode()).digest()), key=key)
-
-
-def _required_members(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
-    point = key.public_numbers()
-    return {
-        "kty": "EC",
-        "crv": "P-256",
-        "x": _encoded(point.x.to_bytes(_COORDINATE_BYTES)),
-        "y": _encoded(point.y.to_bytes(_COORDINATE_BYTES)),
-    }
-
-
 def _require_canonical(token: str) -> None:
     # base64 decoders forgive stray bits and bytes; one token has exactly one spelling here.
     for part in token.split("."):
-        if _encoded(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) != part:
+        if encoded(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) != part:
             raise ValueError("not base64url as RFC 7515 writes it")
 
 
@@ -233,8 +167,4 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
 
 
 def _encoded_json(value: Mapping[str, object]) -> str:
-    return _encoded(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _encoded(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return encoded(json.dumps(value, separators=(",", ":")).encode())

@@ -5,6 +5,7 @@ from typing import Any
 
 from paynexus import runtime
 from paynexus.errors import Unauthenticated
+from paynexus.identity.authorization import authorize
 from paynexus.identity.model import context_of
 from paynexus.observability import logger
 
@@ -18,7 +19,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """
     now = runtime.clock()()
     try:
-        token = runtime.token_verifier().verify(_bearer_token(event), now=now)
+        bearer = _bearer_token(event)
+        token = authorize(runtime.database(), runtime.token_verifier(), bearer, now=now)
     except Unauthenticated as error:
         logger.info("token refused", reason=error.detail)
         raise Exception("Unauthorized") from None  # noqa: TRY002 - API Gateway's own protocol

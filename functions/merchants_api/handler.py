@@ -3,11 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from merchants_api import deliveries, events, merchant, money, settlements, webhook_endpoints
+from merchants_api import (
+    clients,
+    deliveries,
+    events,
+    merchant,
+    money,
+    settlements,
+    webhook_endpoints,
+)
 from paynexus import runtime
 
 app = runtime.merchant_api()
 app.include_router(merchant.router)
+app.include_router(clients.router)
 app.include_router(money.router)
 app.include_router(settlements.router)
 app.include_router(webhook_endpoints.router)

@@ -120,6 +120,9 @@ CREATE TABLE clients (
     merchant_id uuid NOT NULL,
     mode text NOT NULL,
     secret_hash bytea NOT NULL,
+    former_secret_hash bytea,
+    former_expires_at timestamp with time zone,
+    name text NOT NULL DEFAULT ''::text,
     scopes text[] NOT NULL,
     created_at timestamp with time zone NOT NULL DEFAULT now(),
     revoked_at timestamp with time zone
@@ -557,6 +560,8 @@ ALTER TABLE changefeed_rejects ADD CONSTRAINT changefeed_rejects_pkey PRIMARY KE
 ALTER TABLE checkpoint_progress ADD CONSTRAINT checkpoint_progress_pkey PRIMARY KEY (is_the_only_row);
 
 ALTER TABLE checkpoint_progress ADD CONSTRAINT progress_is_one_row CHECK (is_the_only_row);
+
+ALTER TABLE clients ADD CONSTRAINT a_former_secret_has_an_end CHECK (((former_secret_hash IS NULL) = (former_expires_at IS NULL)));
 
 ALTER TABLE clients ADD CONSTRAINT clients_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 

@@ -19,8 +19,8 @@ from paynexus.notification.channel import WebhookChannel
 from paynexus.notification.endpoints import service as endpoints
 from paynexus.notification.history import service as history
 from paynexus.notification.model import Attempt, Delivery, Owner, Page
-from paynexus.notification.sealing import Vault
 from paynexus.notification.service import Means
+from paynexus.sealing import Vault
 from tools.webhook_sink import Log, Sink
 
 KEY = bytes(range(32))

@@ -19,7 +19,7 @@ from paynexus.notification import webhook
 from paynexus.notification.addresses import parse_networks
 from paynexus.notification.channel import RESPONSE_BYTES_MAX, WebhookChannel
 from paynexus.notification.port import Message
-from paynexus.notification.sealing import Vault
+from paynexus.sealing import Vault
 
 NAME = "hooks.merchant.example"
 VAULT = Vault(bytes(32))

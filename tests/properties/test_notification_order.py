@@ -16,8 +16,8 @@ from paynexus.ids import EndpointId, MerchantId
 from paynexus.notification import service
 from paynexus.notification.endpoints import service as endpoints
 from paynexus.notification.port import Message, Receipt
-from paynexus.notification.sealing import Vault
 from paynexus.notification.service import Means
+from paynexus.sealing import Vault
 from tests.integration.notification_world import Hand, Time
 
 VAULT = Vault(bytes(32))

@@ -46,10 +46,17 @@ CREATE TABLE clients (
     merchant_id UUID NOT NULL REFERENCES merchants (id),
     mode TEXT NOT NULL,
     secret_hash BYTEA NOT NULL,
+    -- The secret before, while it is still honoured.
+    former_secret_hash BYTEA,
+    former_expires_at TIMESTAMPTZ,
+    name TEXT NOT NULL DEFAULT '',
     scopes TEXT [] NOT NULL,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     revoked_at TIMESTAMPTZ,
-    CONSTRAINT mode_is_test_or_live CHECK (mode IN ('test', 'live'))
+    CONSTRAINT mode_is_test_or_live CHECK (mode IN ('test', 'live')),
+    CONSTRAINT a_former_secret_has_an_end CHECK (
+        (former_secret_hash IS NULL) = (former_expires_at IS NULL)
+    )
 );
 CREATE INDEX clients_of_merchant ON clients (merchant_id);
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from paynexus.ledger.seals.signing import Signer
     from paynexus.notification.addresses import Network
     from paynexus.notification.port import Channel, Queue
-    from paynexus.notification.sealing import Vault
     from paynexus.notification.service import Means
     from paynexus.payments.workflow import Workflow
     from paynexus.qr.keys import KeyRing
+    from paynexus.sealing import Vault
     from paynexus.settlement.port import Bank
 
 
@@ -272,7 +272,7 @@ def bus() -> Bus:
 @once
 def vault() -> Vault:
     """Seals what must not be read in the database."""
-    from paynexus.notification.sealing import Vault
+    from paynexus.sealing import Vault
 
     return Vault(key_bytes("sealing_key"))
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import hmac
 import re
 import zlib
 from collections.abc import Mapping
@@ -13,6 +14,11 @@ from paynexus import ids
 from paynexus.errors import Unauthenticated
 from paynexus.ids import MerchantId
 
+CLIENTS_MAX = 50
+"""Of one merchant in one mode, those that are not revoked."""
+FORMER_SECRET_LIFETIME = dt.timedelta(days=1)
+"""How long both secrets are honoured after a rotation, unless it says otherwise."""
+FORMER_SECRET_LIFETIME_MAX = dt.timedelta(days=7)
 SECRET_BYTES = 32
 """256 random bits: nothing to guess, hence no slow hash and no salt (docs/identity.md)."""
 
@@ -45,7 +51,10 @@ ALL_SCOPES = tuple(scope.value for scope in Scope)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One set of API credentials of one merchant in one mode; the secret only as a hash."""
+    """One set of API credentials of one merchant in one mode; its secrets only as hashes.
+
+    Of two secrets the former is honoured until `former_expires_at`.
+    """
 
     id: str
     merchant_id: MerchantId
@@ -53,6 +62,18 @@ class Client:
     secret_hash: bytes
     scopes: list[str]
     revoked_at: dt.datetime | None
+    name: str = ""
+    created_at: dt.datetime | None = None
+    former_secret_hash: bytes | None = None
+    former_expires_at: dt.datetime | None = None
+
+    def knows(self, secret: str, *, now: dt.datetime) -> bool:
+        """Whether `secret` is one of the client's at `now`; in the same time whichever it is."""
+        given = hash_of(secret)
+        is_present = hmac.compare_digest(given, self.secret_hash)
+        is_former = hmac.compare_digest(given, self.former_secret_hash or bytes(len(given)))
+        is_honoured = self.former_expires_at is not None and now < self.former_expires_at
+        return is_present or (is_former and is_honoured)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Use cases of identity: credentials are made, replaced, and exchanged for tokens."""
 
 import datetime as dt
-import hmac
 import secrets
 from dataclasses import dataclass
+from uuid import UUID
 
 from paynexus import ids
 from paynexus.db import Database
@@ -22,8 +22,8 @@ from paynexus.identity.model import (
 from paynexus.identity.tokens import LIFETIME_SECONDS, TokenSigner
 from paynexus.ids import MerchantId
 
-_HASH_OF_NOBODY = hash_of("")
-"""Compared against when there is no such client, so that both answers cost the same."""
+_NOBODY = Client("", MerchantId(UUID(int=0)), "", hash_of(""), [], None)
+"""Asked for its secret when there is no such client, so that both answers cost the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ def issue_token(
     """
     with db.transaction() as tx:
         # What can't be an id is looked up all the same, as one that nobody has.
-        client = store.client(tx, client_id if is_client_id(client_id) else "")
-    expected = client.secret_hash if client else _HASH_OF_NOBODY
-    matches = hmac.compare_digest(hash_of(client_secret), expected)
-    if client is None or not matches or client.revoked_at is not None:
+        found = store.client(tx, client_id if is_client_id(client_id) else "")
+    client = found or _NOBODY
+    matches = client.knows(client_secret, now=now)
+    if client is _NOBODY or not matches or client.revoked_at is not None:
         raise TokenRefused("Unknown client or wrong secret.", reason="invalid_client")
     scopes = _granted(client, scope)
     text = signer.sign(client, scopes=scopes, token_id=ids.new_id(), now=now)
@@ -84,20 +84,21 @@ def register_client(
 def has_client(db: Database, merchant_id: MerchantId, *, mode: Mode) -> bool:
     """Whether the merchant has a client in `mode` that is not revoked."""
     with db.transaction() as tx:
-        return store.client_of_merchant(tx, merchant_id, mode=mode.value) is not None
+        return bool(store.clients_of_merchant(tx, merchant_id, mode=mode.value))
 
 
 def replace_secret(db: Database, merchant_id: MerchantId, *, mode: Mode) -> Credentials:
-    """The merchant's oldest client has a new secret, and the former one is void.
+    """The merchant's oldest client has a new secret, and those before are void.
 
     Raises NotFound when the merchant has no client in this mode.
     """
     secret = secret_of(mode, secrets.token_bytes(SECRET_BYTES))
     with db.transaction() as tx:
-        client = store.client_of_merchant(tx, merchant_id, mode=mode.value)
-        if client is None:
+        clients = store.clients_of_merchant(tx, merchant_id, mode=mode.value)
+        if not clients:
             raise NotFound(f"The merchant has no client in {mode.value} mode.")
-        store.replace_secret(tx, client.id, hash_of(secret))
+        client = clients[0]
+        store.replace_secret(tx, client.id, hash_of(secret), former_until=None)
     return Credentials(client.id, secret)
 
 

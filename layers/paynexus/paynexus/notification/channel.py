@@ -22,7 +22,7 @@ from paynexus.notification.addresses import (
     target_of,
 )
 from paynexus.notification.port import Message, Receipt
-from paynexus.notification.sealing import Vault
+from paynexus.sealing import Vault
 
 DEADLINE_SECONDS = 15.0
 RESPONSE_BYTES_MAX = 1024

@@ -1,15 +1,13 @@
 """Use cases of endpoints: create, read, change, delete, rotate the secret."""
 
-import base64
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from paynexus import ids, jsontext
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
-from paynexus.idempotency import Answer, Scope, run
+from paynexus.idempotency import Answer, Scope
 from paynexus.ids import EndpointId
 from paynexus.notification import store as delivery_store
 from paynexus.notification import views, webhook
@@ -25,7 +23,7 @@ from paynexus.notification.model import (
     Owner,
     Page,
 )
-from paynexus.notification.sealing import Vault
+from paynexus.sealing import Vault, run_sealed
 
 IN_FLIGHT = dt.timedelta(seconds=10)
 """No transaction takes longer from its first statement to its commit."""
@@ -73,7 +71,7 @@ def create(
             raise InvalidState(f"There are {ENDPOINTS_MAX} endpoints already: delete one first.")
         return views.endpoint(endpoint, secret=secret)
 
-    return _run_sealed(db, vault, scope, fingerprint=fingerprint, now=now, act=act, status=201)
+    return run_sealed(db, vault, scope, fingerprint=fingerprint, now=now, act=act, status=201)
 
 
 def rotate_secret(
@@ -94,7 +92,7 @@ def rotate_secret(
         store.rotate_secret(tx, endpoint_id, sealed, expires_at=now + SECRET_OVERLAP)
         return views.endpoint(endpoint, secret=secret)
 
-    return _run_sealed(db, vault, scope, fingerprint=fingerprint, now=now, act=act, status=200)
+    return run_sealed(db, vault, scope, fingerprint=fingerprint, now=now, act=act, status=200)
 
 
 def find(db: Database, owner: Owner, endpoint_id: EndpointId) -> Endpoint:
@@ -152,26 +150,6 @@ def _close_subscription(tx: Connection, endpoint_id: EndpointId, *, now: dt.date
     for event_id in lost:
         delivery_store.fan_out(tx, event_id, now=now, look_back=LOOK_BACK)
     store.resubscribe(tx, endpoint_id, margin=IN_FLIGHT)
-
-
-def _run_sealed(
-    db: Database,
-    vault: Vault,
-    scope: Scope,
-    *,
-    fingerprint: bytes,
-    now: dt.datetime,
-    act: Callable[[Connection, UUID], dict[str, object]],
-    status: int,
-) -> Answer:
-    # The answer holds a secret, so that what is kept of it for replays is sealed too.
-    def act_sealed(tx: Connection, object_id: UUID) -> Answer:
-        body = vault.seal(jsontext.write(act(tx, object_id)), owner=scope.merchant_id)
-        return Answer(status, base64.b64encode(body).decode(), {})
-
-    kept = run(db, scope, fingerprint=fingerprint, object_id=ids.new_id(), now=now, act=act_sealed)
-    body = vault.open(base64.b64decode(kept.body), owner=scope.merchant_id)
-    return replace(kept, body=body)
 
 
 def _require_usable(url: str, networks: Sequence[Network]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from paynexus import ids
-from paynexus.notification.sealing import Vault
+from paynexus.sealing import Vault
 
 KEY = bytes(range(32))
 

@@ -7,7 +7,7 @@ from paynexus import runtime
 from paynexus.errors import Unauthenticated
 from paynexus.identity.authorization import authorize
 from paynexus.identity.model import context_of
-from paynexus.observability import logger
+from paynexus.observability import logger, request_id_of
 
 SCHEME = "bearer "
 
@@ -18,6 +18,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     API Gateway turns an exception with exactly this message into a 401.
     """
     now = runtime.clock()()
+    logger.set_correlation_id(request_id_of(event))
     try:
         bearer = _bearer_token(event)
         token = authorize(runtime.database(), runtime.token_verifier(), bearer, now=now)

@@ -123,6 +123,7 @@ CREATE TABLE clients (
     former_secret_hash bytea,
     former_expires_at timestamp with time zone,
     name text NOT NULL DEFAULT ''::text,
+    api_version text NOT NULL,
     scopes text[] NOT NULL,
     created_at timestamp with time zone NOT NULL DEFAULT now(),
     revoked_at timestamp with time zone

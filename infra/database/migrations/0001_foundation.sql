@@ -50,6 +50,8 @@ CREATE TABLE clients (
     former_secret_hash BYTEA,
     former_expires_at TIMESTAMPTZ,
     name TEXT NOT NULL DEFAULT '',
+    -- The API's version of the day on which the client was made: its answers go on looking so.
+    api_version TEXT NOT NULL,
     scopes TEXT [] NOT NULL,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     revoked_at TIMESTAMPTZ,

@@ -10,10 +10,21 @@ from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from paynexus import errors, ids, jsontext
+from paynexus import errors, jsontext, versions
 from paynexus.cards import has_card_number
 from paynexus.money import EXPONENTS
-from paynexus.observability import count, logger, trace_of
+from paynexus.observability import count, logger, request_id_of, trace_of
+
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    # Answers are data: no browser is to run, frame, guess at or fetch anything for them.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On each answer that does not say otherwise."""
 
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_LIMIT = 100
@@ -80,8 +91,8 @@ class Resolver(APIGatewayRestResolver):
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context is untyped here
         """The answer to one API Gateway event, never an exception."""
-        self.request_id = ids.text("req", ids.new_id())
-        self.answer_headers = {}
+        self.request_id = request_id_of(event)
+        self.answer_headers = {versions.HEADER: versions.NEWEST}
         logger.set_correlation_id(self.request_id)
         try:
             request = self._admitted(event)
@@ -92,7 +103,8 @@ class Resolver(APIGatewayRestResolver):
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Request-Id"] = [self.request_id]
         headers.update({name: [value] for name, value in self.answer_headers.items()})
-        headers.setdefault("Cache-Control", ["no-store"])
+        for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, [value])
         return answer
 
     def route_of(self, event: Mapping[str, Any]) -> str | None:
@@ -143,6 +155,21 @@ def new_resolver() -> Resolver:
         return problem(_unknown_route(app), request_id=app.request_id)
 
     return app
+
+
+def version_of(headers: Mapping[str, str], *, pinned: str) -> str:
+    """The version that the request asks for, or else the `pinned` one.
+
+    Raises InvalidRequest for a version that was never released.
+    """
+    wanted = headers.get(versions.HEADER.lower())
+    if wanted is not None and wanted not in versions.RELEASED:
+        raise errors.InvalidRequest(
+            f"No such version: leave {versions.HEADER} out or send one of "
+            f"{', '.join(versions.RELEASED)}.",
+            param=versions.HEADER,
+        )
+    return wanted or pinned
 
 
 def require_json(event: Mapping[str, Any]) -> None:

@@ -2,9 +2,14 @@
 
 import logging
 import traceback
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from paynexus import ids
 
 NAMESPACE = "PayNexus"
 
@@ -44,3 +49,13 @@ def _emit(name: str, unit: MetricUnit, value: float, dimensions: dict[str, str])
     with single_metric(name=name, unit=unit, value=value, namespace=NAMESPACE) as metric:
         for dimension, label in dimensions.items():
             metric.add_dimension(name=dimension, value=label)
+
+
+def request_id_of(event: Mapping[str, Any]) -> str:
+    """How logs and answers call this request: API Gateway's own id of it, in our spelling."""
+    given = (event.get("requestContext") or {}).get("requestId")
+    try:
+        number = UUID(given)
+    except (ValueError, TypeError, AttributeError):
+        number = ids.new_id()
+    return ids.text("req", number)

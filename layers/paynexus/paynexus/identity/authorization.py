@@ -1,6 +1,7 @@
 """Who may come in: the principal of a token whose client is still one of ours."""
 
 import datetime as dt
+from dataclasses import replace
 
 from paynexus.db import Database
 from paynexus.errors import Unauthenticated
@@ -21,4 +22,5 @@ def authorize(
         client = store.client(connection, verified.principal.client_id)
     if client is None or client.revoked_at is not None:
         raise Unauthenticated("The token's client has been revoked.")
-    return verified
+    principal = replace(verified.principal, api_version=client.api_version)
+    return replace(verified, principal=principal)

@@ -121,6 +121,7 @@ def resource(client: Client) -> dict[str, object]:
         "object": "client",
         "name": client.name,
         "scopes": client.scopes,
+        "api_version": client.api_version,
         "former_secret_expires": until.isoformat() if until else None,
         "mode": client.mode,
         "created": client.created_at.isoformat() if client.created_at else None,

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
-from paynexus import http
+from paynexus import http, versions
 from paynexus.clock import Clock
 from paynexus.errors import RateLimited
 from paynexus.identity.access import PUBLIC_ROUTES, require_scope
@@ -23,6 +23,7 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
             return
         now = clock()
         caller = principal_from(_context_of(event), now=now)
+        app.answer_headers[versions.HEADER] = caller.api_version
         verdict = limiter().admit(caller.client_id, now=now)
         app.answer_headers.update(verdict.headers())
         if not verdict.is_allowed:
@@ -31,6 +32,9 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
             )
         if route is not None:
             require_scope(caller, route)
+        app.answer_headers[versions.HEADER] = http.version_of(
+            event["headers"], pinned=caller.api_version
+        )
         http.require_json(event)
 
     app.guard = admit

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from paynexus import ids
+from paynexus import ids, versions
 from paynexus.errors import Unauthenticated
 from paynexus.ids import MerchantId
 
@@ -53,7 +53,8 @@ ALL_SCOPES = tuple(scope.value for scope in Scope)
 class Client:
     """One set of API credentials of one merchant in one mode; its secrets only as hashes.
 
-    Of two secrets the former is honoured until `former_expires_at`.
+    Answers look as they did in `api_version`. Of two secrets the former is honoured until
+    `former_expires_at`.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Client:
     scopes: list[str]
     revoked_at: dt.datetime | None
     name: str = ""
+    api_version: str = versions.NEWEST
     created_at: dt.datetime | None = None
     former_secret_hash: bytes | None = None
     former_expires_at: dt.datetime | None = None
@@ -84,6 +86,7 @@ class Principal:
     client_id: str
     mode: str
     scopes: frozenset[str]
+    api_version: str = versions.NEWEST
 
     def has(self, scope: Scope) -> bool:
         """Whether the token carries `scope`; `admin` carries every one."""
@@ -102,6 +105,7 @@ def principal_from(context: Mapping[str, Any], *, now: dt.datetime | None = None
             client_id=context["client_id"],
             mode=Mode(context["mode"]).value,
             scopes=frozenset(context["scope"].split()),
+            api_version=context.get("api_version") or versions.NEWEST,
         )
         expires_at = int(context["expires_at"])
     except (KeyError, ValueError, AttributeError, TypeError):
@@ -118,6 +122,7 @@ def context_of(principal: Principal, *, expires_at: int) -> dict[str, str]:
         "client_id": principal.client_id,
         "mode": principal.mode,
         "scope": " ".join(sorted(principal.scopes)),
+        "api_version": principal.api_version,
         "expires_at": str(expires_at),
     }
 

@@ -9,14 +9,14 @@ from paynexus.identity.model import Client
 from paynexus.ids import MerchantId
 
 INSERT_CLIENT = """
-INSERT INTO clients (id, merchant_id, mode, name, secret_hash, scopes)
-VALUES (%s, %s, %s, %s, %s, %s)
+INSERT INTO clients (id, merchant_id, mode, name, api_version, secret_hash, scopes)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
 RETURNING created_at
 """
 
 SELECT_CLIENTS = """
-SELECT id, merchant_id, mode, name, secret_hash, former_secret_hash, former_expires_at, scopes,
-       created_at, revoked_at
+SELECT id, merchant_id, mode, name, api_version, secret_hash, former_secret_hash,
+       former_expires_at, scopes, created_at, revoked_at
   FROM clients
 """
 
@@ -45,7 +45,7 @@ UPDATE_REVOKED = "UPDATE clients SET revoked_at = coalesce(revoked_at, %s) WHERE
 
 def insert_client(tx: Connection, client: Client) -> dt.datetime:
     """The client exists since this moment."""
-    values = (client.id, client.merchant_id, client.mode, client.name)
+    values = (client.id, client.merchant_id, client.mode, client.name, client.api_version)
     row = tx.execute(INSERT_CLIENT, (*values, client.secret_hash, client.scopes)).fetchone()
     assert row is not None  # noqa: S101 - what is inserted is returned
     created_at: dt.datetime = row[0]

@@ -22,6 +22,7 @@ from tests.benchmarks.sections import (
     large,
     payments,
     peers,
+    signatures,
     starts,
 )
 
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, Section] = {
     "python": lambdas.measured,
     "circuits": circuits.measured,
     "redis-away": cache_away.measured,
+    "signatures": signatures.measured,
     "peers": peers.measured,
     "large": large.measured,
     "starts": starts.measured,

@@ -28,6 +28,7 @@ NAMES = {
     "import payments_api.handler",
     "asked and told / bare EVALSHA, 2 clients",
     "Redis hanging, idle environments: added at p99",
+    "QR code verified / bare Ed25519 verification",
     "violations of the books",
     "load average before",
 }

@@ -100,3 +100,15 @@ def test_a_card_number_is_refused_wherever_it_stands(merchant: Client, field: st
     answer = merchant.post("/payments", {**ORDER, field: "4242 4242 4242 4242"})
 
     assert (answer.status, answer.json["param"]) == (400, field), answer
+
+
+def test_no_web_page_may_call_unless_its_origin_is_configured(merchant: Client) -> None:
+    """A preflight is answered without a token, and allows no origin."""
+    preflight = merchant.raw(
+        "OPTIONS",
+        "/payments",
+        origin="https://shop.example",
+        access_control_request_method="POST",
+    )
+
+    assert preflight.headers.get("Access-Control-Allow-Origin", "") == "", preflight

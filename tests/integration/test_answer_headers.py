@@ -7,7 +7,7 @@ import pytest
 
 from authorize_request.handler import handler as authorizer
 from merchants_api.handler import handler as merchants
-from paynexus import http, ids, versions
+from paynexus import http, ids, runtime, versions
 from paynexus.db import Database
 from paynexus.observability import logger
 from tests.integration.conftest import Answer, Caller, answer_of, gateway_event
@@ -74,3 +74,21 @@ def test_a_client_keeps_the_version_of_its_birth(
     assert asked.headers["PayNexus-Version"] == "2031-01-01"
     assert (wrong.status, wrong.json()["param"]) == (400, "PayNexus-Version")
     assert "2031-01-01" in wrong.json()["detail"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://shop.example.evil"])
+def test_no_page_reads_answers_unless_its_origin_is_configured(
+    call: Caller, deployed: pytest.MonkeyPatch, origin: str
+) -> None:
+    """By default none; then that one alone."""
+    named = {"Origin": "https://shop.example"}
+    off = call(merchants, "GET", "/merchant", headers=named)
+    deployed.setenv("PAYNEXUS_CORS_ORIGIN", "https://shop.example")
+    runtime.settings.cache_clear()
+    own = call(merchants, "GET", "/merchant", headers=named)
+    other = call(merchants, "GET", "/merchant", headers={"Origin": origin})
+
+    assert not [name for name in off.headers if name.startswith("Access-Control")]
+    assert own.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert (own.headers["Vary"], other.headers.get("Vary")) == ("Origin", None)
+    assert not [name for name in other.headers if name.startswith("Access-Control")]

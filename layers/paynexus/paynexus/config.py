@@ -24,6 +24,7 @@ class Settings:
     token_key_alias: str = ""
     ledger_key_ids: str = ""
     issuer: str = ""
+    cors_origin: str = ""
     bus_name: str = ""
     workflow_arn: str = ""
     test_gateways: str = "sandbox"

@@ -26,6 +26,9 @@ SECURITY_HEADERS = {
 }
 """On each answer that does not say otherwise."""
 
+EXPOSED_HEADERS = "Idempotent-Replayed, PayNexus-Version, RateLimit, Request-Id, Retry-After"
+"""What a page of the configured origin may read besides the body."""
+
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_LIMIT = 100
 
@@ -155,6 +158,18 @@ def new_resolver() -> Resolver:
         return problem(_unknown_route(app), request_id=app.request_id)
 
     return app
+
+
+def cors_headers(headers: Mapping[str, str], *, origin: str) -> dict[str, str]:
+    """What lets a page of `origin` read the answer, if it is one of its pages that asks."""
+    if not origin or headers.get("origin") != origin:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Vary": "Origin",
+    }
 
 
 def version_of(headers: Mapping[str, str], *, pinned: str) -> str:

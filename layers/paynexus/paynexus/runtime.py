@@ -138,7 +138,9 @@ def merchant_api() -> Resolver:
     """A resolver for authorized clients, within their rate."""
     from paynexus.identity import edge
 
-    return edge.merchant_api(limiter=rate_limiter, clock=clock())
+    return edge.merchant_api(
+        limiter=rate_limiter, clock=clock(), cors_origin=lambda: settings().cors_origin
+    )
 
 
 def principal(app: BaseRouter) -> Principal:

@@ -13,11 +13,17 @@ from paynexus.identity.model import Principal, principal_from
 from paynexus.identity.rate_limit import RateLimiter
 
 
-def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Resolver:
-    """A resolver whose routes are reached within their rate by clients that have their scope."""
+def merchant_api(
+    *, limiter: Callable[[], RateLimiter], clock: Clock, cors_origin: Callable[[], str]
+) -> http.Resolver:
+    """A resolver whose routes are reached within their rate by clients that have their scope.
+
+    Pages of `cors_origin` may read the answers; of none when it is empty.
+    """
     app = http.new_resolver()
 
     def admit(event: Mapping[str, Any]) -> None:
+        app.answer_headers |= http.cors_headers(event["headers"], origin=cors_origin())
         route = app.route_of(event)
         if route in PUBLIC_ROUTES:
             return

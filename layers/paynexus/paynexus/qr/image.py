@@ -85,14 +85,14 @@ def png_picture(payload: str, style: Style) -> bytes:
     if scale == 0:
         raise InvalidRequest(f"size: this code needs {len(code)} pixels at least.", param="size")
     before = (style.size - scale * len(code)) // 2
-    light = bytes([1]) * style.size
+    light = _packed("1" * style.size)
     rows = [light] * before
     for row in code:
-        line = b"".join((b"\x00" if dark else b"\x01") * scale for dark in row)
-        rows += [line.rjust(before + len(line), b"\x01").ljust(style.size, b"\x01")] * scale
+        modules = "".join(("0" if dark else "1") * scale for dark in row)
+        rows += [_packed(modules.rjust(before + len(modules), "1").ljust(style.size, "1"))] * scale
     rows += [light] * (style.size - len(rows))
     out = io.BytesIO()
-    png.Writer(style.size, style.size, greyscale=True, bitdepth=1).write(out, rows)
+    png.Writer(style.size, style.size, greyscale=True, bitdepth=1).write_packed(out, rows)
     return out.getvalue()
 
 
@@ -120,6 +120,11 @@ def _matrix(payload: str, *, margin: int) -> Matrix:
     code.make()
     matrix: Matrix = code.get_matrix()
     return matrix
+
+
+def _packed(bits: str) -> bytes:
+    """A row of pixels, eight a byte, as PNG has them: the library would pack them one by one."""
+    return int(bits.ljust(-len(bits) % 8 + len(bits), "1"), 2).to_bytes(-(-len(bits) // 8))
 
 
 def _drawn(code: Matrix) -> str:

@@ -14,12 +14,14 @@ from tests.e2e.waiting import eventually
 
 # Read before a fixture hides the developer's environment from the product.
 GIVEN = os.environ.get("PAYNEXUS_E2E_STATE_DIR")  # noqa: TID251 - the tests' edge
-LAST = ("test_storm.py", "test_crashes.py")
+LAST = ("test_key_rotation.py", "test_storm.py", "test_crashes.py")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Storm and crashes come last: whoever follows one pays for every cold start again.
+
+    Rotation comes before them: others sign in the name of the key that signed at the start.
 
     Among several workers one alone has the stack, while the others run all other tests. First,
     because xdist reads the groups in this very hook.

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import jwt
 import pytest
 import urllib3
 
@@ -44,8 +45,12 @@ def test_client_credentials_buy_a_token_that_the_published_keys_verify(merchant:
 
     assert token.json["token_type"] == "Bearer"
     assert token.json["expires_in"] == 900
-    [key] = keys.json["keys"]
-    assert (key["kty"], key["crv"], key["use"]) == ("EC", "P-256", "sig")
+    access = token.json["access_token"]
+    # The one that signs, and the one that will.
+    assert len(keys.json["keys"]) == 2
+    key = jwt.PyJWKSet.from_dict(keys.json)[jwt.get_unverified_header(access)["kid"]]
+    claims = jwt.decode(access, key, algorithms=["ES256"], audience="paynexus-api")
+    assert claims["sub"] == merchant.client_id
     assert merchant.raw("GET", "/health").json == {"status": "ok"}
 
 

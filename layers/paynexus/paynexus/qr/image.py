@@ -16,7 +16,7 @@ MARGIN_DEFAULT = 4
 """Modules of light around the code: what the standard asks for (ISO/IEC 18004, 9.1)."""
 MARGIN_MIN, MARGIN_MAX = 4, 16
 POSTER_NAME_CHARACTERS_MAX = 40
-_POSTER_RATIO = 1.32
+_POSTER_RATIO = 1.28
 _HEADING_SHARE, _LINE_SHARE = 0.07, 0.05
 
 type Matrix = list[list[bool]]
@@ -150,7 +150,7 @@ def _runs(code: Matrix) -> list[str]:
 def _line(text: str, *, size: float, side: int, at: float, weight: int) -> str:
     # Long names are squeezed into the width, never cut by it.
     squeezed = f' textLength="{side * 0.9:.2f}" lengthAdjust="spacingAndGlyphs"'
-    is_long = len(text) * size > side * 1.6
+    is_long = len(text) * size > side * 1.8
     return (
         f'<text x="{side / 2}" y="{at - size / 2:.2f}" text-anchor="middle" '
         f'font-family="sans-serif" font-weight="{weight}" font-size="{size:.2f}"'

@@ -45,7 +45,7 @@ def read_balances(
 
 
 @router.get("/ledger-entries", summary="List the entries of the merchant's account")
-def list_entries(
+def list_ledger_entries(
     limit: Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)] = http.PAGE_SIZE_DEFAULT,
     starting_after: Annotated[int, Field(ge=1, le=ENTRY_ID_MAX), Query()] | None = None,
 ) -> Response[str]:

@@ -47,12 +47,12 @@ def tag_of(path: str) -> str:
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "Why a request was refused (RFC 9457); docs/errors.md says what to do.",
-    "required": ["type", "title", "status", "code", "detail", "request_id"],
+    "required": ["type", "title", "code", "detail", "request_id"],
     "additionalProperties": False,
     "properties": {
         "type": {"type": "string", "format": "uri", "description": "The code's section."},
         "title": {"type": "string"},
-        "status": {"type": "integer"},
+        "status": {"type": "integer", "description": "Absent where the edge itself failed."},
         "code": {"type": "string"},
         "detail": {"type": "string", "description": "For people; it may change."},
         "request_id": {"type": "string", "description": "The request, as our logs name it."},

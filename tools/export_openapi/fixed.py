@@ -47,7 +47,7 @@ def tag_of(path: str) -> str:
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "Why a request was refused (RFC 9457); docs/errors.md says what to do.",
-    "required": ["type", "title", "code", "detail", "request_id"],
+    "required": ["type", "title", "code", "detail"],
     "additionalProperties": False,
     "properties": {
         "type": {"type": "string", "format": "uri", "description": "The code's section."},
@@ -55,7 +55,10 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer", "description": "Absent where the edge itself failed."},
         "code": {"type": "string"},
         "detail": {"type": "string", "description": "For people; it may change."},
-        "request_id": {"type": "string", "description": "The request, as our logs name it."},
+        "request_id": {
+            "type": "string",
+            "description": "As the header `Request-Id`; absent in refusals kept for replays (402).",
+        },
         "param": {"type": "string", "description": "The field at fault."},
         "operation_state": {
             "type": "string",

@@ -24,14 +24,15 @@ class Refusal:
     extra: Mapping[str, Any]
 
     def example(self) -> dict[str, Any]:
-        """A problem as an answer holds it."""
+        """A problem as an answer holds it; one that is kept for replays names no request."""
+        named = {} if self.status == PAYMENT_REQUIRED else {"request_id": REQUEST_ID}
         return {
             "type": f"https://docs.paynexus.dev/errors#{self.code}",
             "title": self.title,
             "status": self.status,
             "code": self.code,
             "detail": self.detail,
-            "request_id": REQUEST_ID,
+            **named,
             **self.extra,
         }
 

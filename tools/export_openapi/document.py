@@ -18,6 +18,7 @@ from tools.export_openapi import fixed, replies
 from tools.export_openapi.answers import models
 from tools.export_openapi.examples import EXAMPLES
 from tools.export_openapi.refusals import REFUSALS, TOKEN_REQUEST
+from tools.export_openapi.schemas.words import pattern_of
 
 ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "docs/openapi.json"
@@ -31,6 +32,17 @@ WITHOUT_KEY = {"/oauth/token", "/qr-codes/scan", "/gateways/{name}/callbacks"}
 """POSTs that do not act, or whose body has an id of its own: they need no Idempotency-Key."""
 NOUN_OF = {"qr_api": "qr_code"}
 """Of a function whose handlers are named by verbs alone, what they act on."""
+PREFIX_OF = {
+    "payment_id": "pay",
+    "refund_id": "re",
+    "dispute_id": "dp",
+    "qr_code_id": "qr",
+    "settlement_id": "set",
+    "endpoint_id": "we",
+    "event_id": "evt",
+    "delivery_id": "del",
+}
+"""How the ids that paths name begin."""
 REFERENCE = "#/components/schemas/"
 METHODS = ("get", "post", "patch", "put", "delete")
 GENERATED = {"HTTPValidationError", "ResponseValidationError", "ValidationError"}
@@ -139,6 +151,9 @@ def _finished(
         if function == CALLBACKS:
             operation["requestBody"] = fixed.CALLBACK
             parameters[0]["schema"] = {"enum": sorted(DIALECTS)}
+        for one in parameters:
+            if one["in"] == "path" and one["name"] in PREFIX_OF:
+                one["schema"] = {"type": "string", "pattern": pattern_of(PREFIX_OF[one["name"]])}
         _show_requests(operation)
         operation["responses"] = replies.responses_of(method, operation)
     return item

@@ -11,6 +11,7 @@ from paynexus import ids, runtime
 from paynexus.db import Database
 from paynexus.gateways.port import Operation
 from paynexus.gateways.sandbox_callbacks import signature_of
+from paynexus.identity.model import Mode
 from paynexus.ids import EventId, MerchantId, PaymentId
 from paynexus.notification import store as notifications
 from paynexus.notification.model import LOOK_BACK
@@ -50,6 +51,7 @@ class World:
     call: Caller
     acquirer: Sandbox
     database: Database
+    mode: Mode = Mode.TEST
 
     def ask(
         self,
@@ -113,6 +115,10 @@ class World:
         headers = {"Acquirer-Signature": signature}
         event = gateway_event("POST", path, text=body, headers=headers)
         return answer_of(gateway_callbacks.handler(event, None))
+
+    def gateway(self) -> str:
+        """The name of a gateway that calls back."""
+        return self.acquirer.name
 
     def qr_code(self) -> str:
         """A code that nobody has scanned."""

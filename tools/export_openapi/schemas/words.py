@@ -15,8 +15,12 @@ def one_of(kind: type[StrEnum]) -> Any:  # noqa: ANN401 - pydantic's own FieldIn
 
 def id_of(prefix: str, what: str) -> Any:  # noqa: ANN401 - pydantic's own FieldInfo
     """Text as `ids.text` writes it."""
-    digits = f"[{ids.ALPHABET}]{{{ids.TEXT_LENGTH}}}"
-    return Field(pattern=f"^{prefix}_{digits}$", description=what)
+    return Field(pattern=pattern_of(prefix), description=what)
+
+
+def pattern_of(prefix: str) -> str:
+    """What ids with the prefix look like: 128 bits, so that the first digit is below eight."""
+    return f"^{prefix}_[0-7][{ids.ALPHABET}]{{{ids.TEXT_LENGTH - 1}}}$"
 
 
 Moment = Annotated[
@@ -30,7 +34,7 @@ Mode = Annotated[Literal["test", "live"], Field(description="The money it moves:
 ObjectId = Annotated[
     str,
     Field(
-        pattern=f"^[a-z]+_[{ids.ALPHABET}]{{{ids.TEXT_LENGTH}}}$",
+        pattern=pattern_of("[a-z]+"),
         description="The object it is about: `pay_…`, `re_…`, `dp_…`, `set_…`.",
     ),
 ]

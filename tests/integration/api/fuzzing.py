@@ -27,6 +27,7 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
@@ -50,12 +51,16 @@ CHECKS = [
 KEPT_UNREAD = {"take_callback": (negative_data_rejection,)}
 AT_THE_EDGE = frozenset({405})
 """Statuses of methods that no operation has: no operation documents them."""
+AMOUNT_LIMIT = 60_000
+"""In minor units: more is challenged, and a little more must be among what is tried."""
 CLIENTS = 16
 """Of each merchant: together they stay below their rates."""
 RENEWED_AFTER = 5_000
 """Requests after which tokens are new: long before they expire."""
 FRESH_EVERY = 20
 """Requests that one object serves, before another like it is made."""
+SOON_USED_UP = {World.held, World.challenged, World.endpoint}
+FRESH_EVERY_WHEN_USED_UP = 3
 TOKENS = ("tok_approve", "tok_decline", "tok_capture_decline", "tok_refund_decline", "tok_dispute")
 GOOD_TOKENS = 75
 """For each of these many requests, one comes with each of BAD_TOKENS."""
@@ -99,6 +104,13 @@ class Clients:
         self.used += 1
         return f"Bearer {self.tokens[other][self.used % CLIENTS]}"
 
+    def credentials(self) -> dict[str, str]:
+        """A client's id and secret, as the token endpoint's form has them."""
+        made = register_client(
+            self.world.database, self.world.call.merchant_id, mode=self.world.mode
+        )
+        return {"client_id": made.client_id, "client_secret": made.client_secret}
+
     def _token(self, merchant_id: MerchantId) -> str:
         made = register_client(self.world.database, merchant_id, mode=self.world.mode)
         with self.world.database.transaction() as tx:
@@ -121,7 +133,8 @@ class Objects:
         """An id for the operation's path parameter."""
         make = self._maker(operation_id, parameter)
         name = make.__name__
-        if self.asked[name] % FRESH_EVERY == 0:
+        every = FRESH_EVERY_WHEN_USED_UP if make in SOON_USED_UP else FRESH_EVERY
+        if self.asked[name] % every == 0:
             self.at_hand[name] = make(self.world)
         self.asked[name] += 1
         return self.at_hand[name]
@@ -170,6 +183,8 @@ class Fuzz:
                 generation_config=schema.config.generation_for(operation=operation),
             )
             for case in edges:
+                if case.meta is not None and not case.meta.is_negative_at(ParameterLocation.PATH):
+                    self._season(case, TOKENS[0], is_body=False)
                 self._try(case, self._authorization(case))
         return self.found
 
@@ -218,12 +233,19 @@ class Fuzz:
             }
         if name == "take_callback":
             case.headers["Acquirer-Signature"] = SIGNED
-        if not is_body or not isinstance(case.body, dict):
-            return
+        body: Any = case.body
+        if is_body and isinstance(body, dict):
+            case.body = body | self._usual(name, token, body)
+
+    def _usual(self, name: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What makes a valid body of the operation succeed, as far as that can be said."""
         if name == "take_payment":
-            case.body = case.body | {"payment_method": token, "qr_code": None, "currency": "EUR"}
-        if "url" in case.body:
-            case.body = case.body | {"url": ENDPOINT["url"]}
+            amount = body["amount"] % AMOUNT_LIMIT + 1
+            usual = {"payment_method": token, "qr_code": None, "currency": "EUR"}
+            return usual | {"amount": amount}
+        if name == "issue_token":
+            return self.clients.credentials()
+        return {"url": ENDPOINT["url"]} if "url" in body else {}
 
     def _authorization(self, case: AnyCase) -> dict[str, str]:
         if not _has_token(case):

@@ -148,6 +148,11 @@ class World:
             notifications.fan_out(tx, event_id, now=runtime.clock()(), look_back=LOOK_BACK)
         return str(self.made("GET", "/deliveries")["data"][0]["id"])
 
+    def delivered(self, what: str) -> str:
+        """The `event` or the `endpoint` of a delivery."""
+        self.delivery()
+        return str(self.made("GET", "/deliveries")["data"][0][what])
+
     def settlement(self) -> str:
         """A payout that the bank was told of."""
         self.payment()

@@ -5,7 +5,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 STACK := $(RUN) -m tools.local_stack
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test check lint bench up down status logs build deploy migrate generate help
+.PHONY: demo test check lint fuzz bench up down status logs build deploy migrate generate help
 .DEFAULT_GOAL := help
 
 demo: up ## Bring the stack up and run a merchant's day on it, end to end
@@ -20,6 +20,9 @@ check: $(INSTALLED) lint ## What CI runs: lint, types, contracts, generated file
 lint: $(INSTALLED) ## Format, lint, types, import contracts, generated files, template
 	@$(RUN) -m ruff format --check . && $(RUN) -m ruff check . && $(RUN) -m mypy && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" lint-imports
 	@$(RUN) -m tools.export_schemas --check && $(RUN) -m tools.export_openapi --check && $(RUN) -m tools.export_lifecycle --check && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam validate --lint
+
+fuzz: $(INSTALLED) ## Send 20,000 generated requests to every operation, and count what is wrong
+	@$(RUN) -m tests.fuzz --cases $(or $(CASES),20000)
 
 bench: $(INSTALLED) ## Print the benchmarks' ratios and write .local/bench.json
 	@$(RUN) -m tests.benchmarks $(if $(PGLEDGER),--pgledger $(PGLEDGER)) $(if $(PEERS),--peers) $(if $(LARGE),--large)

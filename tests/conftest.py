@@ -25,13 +25,17 @@ ROOT = Path(__file__).parent.parent
 PROOF_PREPARES_AFTER = 3
 MIGRATIONS = ROOT / "infra/database/migrations"
 TEMPLATE = "paynexus_template"
+FUZZ_CASES = 700
+"""Generated requests in `make test`; `make fuzz` sends twenty thousand."""
 STORM_KEYS = 3
 """Keys of a storm in `make check`; `--storm-keys 50` makes it ten thousand requests."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long a storm lasts."""
+    """How long a storm lasts, and how much is generated."""
     parser.addoption("--storm-keys", type=int, default=STORM_KEYS, help="200 requests for each")
+    parser.addoption("--fuzz-cases", type=int, default=FUZZ_CASES, help="requests to generate")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="which requests")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

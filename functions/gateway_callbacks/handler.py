@@ -12,7 +12,7 @@ app = http.new_resolver()
 
 
 @app.post("/gateways/<name>/callbacks", summary="Take a gateway's callback")
-def take(name: str) -> Response[str]:
+def take_callback(name: str) -> Response[str]:
     """200 once it is on record, also when it was before: nothing is done twice.
 
     Authenticated by the gateway's own signature; 401 without, and nothing is stored.

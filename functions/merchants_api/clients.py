@@ -84,7 +84,7 @@ def revoke_client(client_id: str) -> Response[str]:
 
 
 @router.post("/clients/<client_id>/rotate-secret", summary="Rotate a client's secret")
-def rotate_secret(
+def rotate_client_secret(
     client_id: str, body: Annotated[SecretOrder, Body()] = USUAL_ROTATION
 ) -> Response[str]:
     """Both secrets are honoured for a day, or as long as asked. Needs an Idempotency-Key."""

@@ -1,12 +1,13 @@
 """A merchant's balances and the ledger entries that they are made of."""
 
 import datetime as dt
+import re
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from paynexus import http, ids, runtime
 from paynexus.errors import InvalidRequest
@@ -14,11 +15,21 @@ from paynexus.ledger import reading
 from paynexus.ledger.model import Balance, Entry
 from paynexus.ledger.reading import Hold, Owed
 
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]", re.ASCII)
+"""How a moment begins; the rest is judged by whoever reads it."""
 ENTRY_ID_MAX = 2**63 - 1
 HOLDS_LIMIT = 100
 """Open holds that are told with each balance, the oldest first."""
 
-type Moment = Annotated[AwareDatetime | None, Query()]
+
+def _written_out(text: object) -> object:
+    # Or else "0" would be 1970, and a bare number of any size some moment.
+    if isinstance(text, str) and not MOMENT.match(text):
+        raise ValueError("write the moment as RFC 3339 does: 2026-11-22T16:50:00Z")
+    return text
+
+
+type Moment = Annotated[AwareDatetime | None, BeforeValidator(_written_out), Query()]
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
@@ -45,7 +56,7 @@ def read_balances(
 
 
 @router.get("/ledger-entries", summary="List the entries of the merchant's account")
-def list_entries(
+def list_ledger_entries(
     limit: Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)] = http.PAGE_SIZE_DEFAULT,
     starting_after: Annotated[int, Field(ge=1, le=ENTRY_ID_MAX), Query()] | None = None,
 ) -> Response[str]:

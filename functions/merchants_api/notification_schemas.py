@@ -23,7 +23,13 @@ def _distinct(kinds: list[str]) -> list[str]:
 
 
 type EventTypes = Annotated[
-    list[Annotated[str, AfterValidator(_announced)]],
+    list[
+        Annotated[
+            str,
+            AfterValidator(_announced),
+            Field(json_schema_extra={"enum": sorted(ANNOUNCED)}),
+        ]
+    ],
     Field(max_length=len(ANNOUNCED)),
     AfterValidator(_distinct),
 ]

@@ -50,7 +50,7 @@ def read_settlement(settlement_id: str) -> Response[str]:
     summary="Read a settlement's entries",
     responses={200: {"description": "The entries", "content": {http.JSON: {}, CSV: {}}}},
 )
-def read_statement(settlement_id: str) -> Response[str]:
+def read_settlement_statement(settlement_id: str) -> Response[str]:
     """JSON, or CSV for `Accept: text/csv`."""
     principal = runtime.principal(router)
     settlement, lines = service.statement(

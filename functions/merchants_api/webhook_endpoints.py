@@ -18,7 +18,7 @@ router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leave
 
 
 @router.post("/webhook-endpoints", summary="Create a webhook endpoint")
-def create_endpoint(body: Annotated[EndpointOrder, Body()]) -> Response[str]:
+def create_webhook_endpoint(body: Annotated[EndpointOrder, Body()]) -> Response[str]:
     """The answer alone holds the signing `secret`. Needs an Idempotency-Key."""
     answer = service.create(
         runtime.database(),
@@ -33,7 +33,7 @@ def create_endpoint(body: Annotated[EndpointOrder, Body()]) -> Response[str]:
 
 
 @router.get("/webhook-endpoints", summary="List webhook endpoints")
-def list_endpoints(
+def list_webhook_endpoints(
     limit: Limit = http.PAGE_SIZE_DEFAULT, starting_after: Text = None
 ) -> Response[str]:
     """Newest first; `starting_after` is the id of the last endpoint that was seen."""
@@ -43,14 +43,16 @@ def list_endpoints(
 
 
 @router.get("/webhook-endpoints/<endpoint_id>", summary="Read a webhook endpoint")
-def read_endpoint(endpoint_id: str) -> Response[str]:
+def read_webhook_endpoint(endpoint_id: str) -> Response[str]:
     """An endpoint, without its secret."""
     found = service.find(runtime.database(), owner_of(router), _wanted(endpoint_id))
     return http.reply(200, views.endpoint(found))
 
 
 @router.patch("/webhook-endpoints/<endpoint_id>", summary="Change a webhook endpoint")
-def change_endpoint(endpoint_id: str, body: Annotated[EndpointChange, Body()]) -> Response[str]:
+def change_webhook_endpoint(
+    endpoint_id: str, body: Annotated[EndpointChange, Body()]
+) -> Response[str]:
     """URL, description, event types, or `status` to stop and start it."""
     changed = service.change(
         runtime.database(),
@@ -64,7 +66,7 @@ def change_endpoint(endpoint_id: str, body: Annotated[EndpointChange, Body()]) -
 
 
 @router.delete("/webhook-endpoints/<endpoint_id>", summary="Delete a webhook endpoint")
-def delete_endpoint(endpoint_id: str) -> Response[str]:
+def delete_webhook_endpoint(endpoint_id: str) -> Response[str]:
     """What waited for it is canceled."""
     now = runtime.clock()()
     service.delete(runtime.database(), owner_of(router), _wanted(endpoint_id), now=now)
@@ -72,7 +74,7 @@ def delete_endpoint(endpoint_id: str) -> Response[str]:
 
 
 @router.post("/webhook-endpoints/<endpoint_id>/rotate-secret", summary="Rotate a signing secret")
-def rotate_secret(endpoint_id: str) -> Response[str]:
+def rotate_webhook_secret(endpoint_id: str) -> Response[str]:
     """For a day both secrets sign. The answer holds the new one. Needs an Idempotency-Key."""
     operation = f"/webhook-endpoints/{endpoint_id}/rotate-secret"
     answer = service.rotate_secret(

@@ -29,7 +29,7 @@ def list_disputes(
 
 
 @router.get("/disputes/<dispute_id>", summary="Read a dispute")
-def read(dispute_id: str) -> Response[str]:
+def read_dispute(dispute_id: str) -> Response[str]:
     """The dispute as it stands; `covered` is what the merchant bears unless it is won."""
     who = runtime.principal(router)
     try:

@@ -19,7 +19,7 @@ app.include_router(disputes.router)
 
 
 @app.post("/payments", summary="Take a payment", status_code=201)
-def take(body: Annotated[PaymentOrder, Body()]) -> Response[str]:
+def take_payment(body: Annotated[PaymentOrder, Body()]) -> Response[str]:
     """201 when it is decided, 202 when not yet. Needs an Idempotency-Key."""
     scope = scope_of(app, "POST /payments")
     fingerprint = idempotency.fingerprint_of("/payments", body.model_dump())

@@ -23,7 +23,7 @@ WHOLE_CAPTURE, CANCEL, WHOLE_REFUND = CaptureOrder(), CancelOrder(), RefundOrder
 
 
 @router.post("/payments/<payment_id>/capture", summary="Capture a payment")
-def capture(
+def capture_payment(
     payment_id: str, body: Annotated[CaptureOrder, Body()] = WHOLE_CAPTURE
 ) -> Response[str]:
     """An AUTHORIZED payment is captured: in parts, or for good, which completes it."""
@@ -43,7 +43,7 @@ def capture(
 
 
 @router.post("/payments/<payment_id>/cancel", summary="Cancel a payment")
-def cancel(payment_id: str, body: Annotated[CancelOrder, Body()] = CANCEL) -> Response[str]:
+def cancel_payment(payment_id: str, body: Annotated[CancelOrder, Body()] = CANCEL) -> Response[str]:
     """An AUTHORIZED or CHALLENGED payment is given up: nothing more is taken."""
     own_id, scope, fingerprint, now = _begin(payment_id, "cancel", body)
     begun = operations.cancel(runtime.database(), scope, own_id, fingerprint=fingerprint, now=now)
@@ -52,7 +52,7 @@ def cancel(payment_id: str, body: Annotated[CancelOrder, Body()] = CANCEL) -> Re
 
 
 @router.post("/payments/<payment_id>/confirm", summary="Answer a payment's challenge")
-def confirm(payment_id: str, body: Annotated[ConfirmOrder, Body()]) -> Response[str]:
+def confirm_payment(payment_id: str, body: Annotated[ConfirmOrder, Body()]) -> Response[str]:
     """A CHALLENGED payment goes on to its charge, or fails."""
     own_id, scope, fingerprint, now = _begin(payment_id, "confirm", body)
     begun = operations.confirm(
@@ -73,7 +73,9 @@ def confirm(payment_id: str, body: Annotated[ConfirmOrder, Body()]) -> Response[
 
 
 @router.post("/payments/<payment_id>/refunds", summary="Refund a payment", status_code=201)
-def refund(payment_id: str, body: Annotated[RefundOrder, Body()] = WHOLE_REFUND) -> Response[str]:
+def refund_payment(
+    payment_id: str, body: Annotated[RefundOrder, Body()] = WHOLE_REFUND
+) -> Response[str]:
     """Captured money goes back, whole or in part, as often as some is left."""
     own_id, scope, fingerprint, now = _begin(payment_id, "refunds", body)
     begun = operations.refund(

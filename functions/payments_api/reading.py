@@ -37,7 +37,7 @@ def list_payments(
 
 
 @router.get("/payments/<payment_id>", summary="Read a payment")
-def read(payment_id: str) -> Response[str]:
+def read_payment(payment_id: str) -> Response[str]:
     """The payment as it stands."""
     who = runtime.principal(router)
     own_id = own_payment_id(payment_id)
@@ -46,7 +46,7 @@ def read(payment_id: str) -> Response[str]:
 
 
 @router.get("/payments/<payment_id>/timeline", summary="Read a payment's timeline")
-def read_timeline(
+def read_payment_timeline(
     payment_id: str,
     limit: Annotated[int, Query(ge=1, le=TIMELINE_PAGE_LIMIT)] = TIMELINE_PAGE_LIMIT,
     starting_after: Annotated[str | None, Query(max_length=160)] = None,

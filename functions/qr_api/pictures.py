@@ -50,7 +50,7 @@ def draw(
 
 
 @router.get("/.well-known/qr-keys.json", summary="Read the public keys of QR codes")
-def publish_keys() -> Response[str]:
+def publish_qr_keys() -> Response[str]:
     """What verifies codes offline: keys stand here before they sign, and after they stopped."""
     headers = {"Cache-Control": f"public, max-age={KEYS_MAX_AGE_SECONDS}"}
     return http.reply(200, runtime.qr_keys().jwks(), headers=headers)

@@ -226,6 +226,9 @@ def test_an_unknown_method_is_told_the_known_ones(call: Caller, method: str) -> 
         ("/deliveries", {"event": "evt_\x00"}),
         ("/ledger-entries", {"starting_after": "9" * 40}),
         ("/ledger-entries", {"limit": "1e1"}),
+        ("/settlements", {"starting_after": "set_nonsense"}),
+        ("/balances", {"at": "0"}),
+        ("/balances", {"known_at": "1795366200"}),
     ],
 )
 def test_an_odd_parameter_is_refused(call: Caller, path: str, query: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from paynexus import errors, jsontext, versions
 from paynexus.cards import has_card_number
@@ -71,7 +71,9 @@ def _known_currency(currency: str) -> str:
     return currency
 
 
-Currency = Annotated[str, AfterValidator(_known_currency)]
+Currency = Annotated[
+    str, AfterValidator(_known_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})
+]
 """A currency in a request body."""
 
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from paynexus import ids
 from paynexus.db import Connection, Database
-from paynexus.errors import NotFound, PayNexusError
+from paynexus.errors import InvalidRequest, NotFound, PayNexusError
 from paynexus.ids import MerchantId, SettlementId
 from paynexus.ledger.model import TransferKind
 from paynexus.observability import count, gauge, logger
@@ -80,8 +80,11 @@ def list_settlements(
     limit: int,
     starting_after: str | None = None,
 ) -> tuple[list[Settlement], bool]:
-    """A page of the merchant's settlements, newest first, and whether there are more."""
-    before = _parse(starting_after) if starting_after else None
+    """A page of the merchant's settlements, newest first, and whether there are more.
+
+    InvalidRequest for a cursor that is no settlement's id.
+    """
+    before = _cursor(starting_after)
     with db.reading() as connection:
         found = store.page(
             connection, merchant_id=merchant_id, mode=mode, before=before, limit=limit + 1
@@ -222,3 +225,10 @@ def _parse(settlement_id: str) -> SettlementId:
         return SettlementId(ids.parse("set", settlement_id))
     except ValueError:
         raise NotFound("There is no such settlement.") from None
+
+
+def _cursor(text: str | None) -> SettlementId | None:
+    try:
+        return SettlementId(ids.parse("set", text)) if text else None
+    except ValueError:
+        raise InvalidRequest("No such settlement id.", param="starting_after") from None

@@ -1,0 +1,243 @@
+"""Nobody reaches another merchant's objects, nor its own of the other mode; by any operation.
+
+What is tried is read off the document: each path that names an object, each parameter and member
+of a body that may. A new one fails here until it is said which object it names, or that it names
+none.
+"""
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from paynexus import ids
+from tests.integration.api.test_examples import DOCUMENT, NEEDED, OPERATIONS
+from tests.integration.api.world import CODE, ORDER, World, in_mode, other_merchant
+from tests.integration.conftest import Answer, Caller
+from tests.openapi import resolved
+from tools.export_openapi.examples import EXAMPLES
+
+GATEWAYS = "name"
+"""A path parameter that names a gateway, which belongs to nobody."""
+QUERY: Mapping[tuple[str, str], Callable[[World], str]] = {
+    ("list_payments", "starting_after"): World.payment,
+    ("list_disputes", "starting_after"): World.dispute,
+    ("list_settlements", "starting_after"): World.settlement,
+    ("list_webhook_endpoints", "starting_after"): World.endpoint,
+    ("list_events", "starting_after"): World.event,
+    ("list_events", "object_id"): World.payment,
+    ("list_deliveries", "starting_after"): World.delivery,
+    ("list_deliveries", "event"): lambda world: world.delivered("event"),
+    ("list_deliveries", "endpoint"): lambda world: world.delivered("endpoint"),
+    ("list_ledger_entries", "starting_after"): World.ledger_entry,
+    ("read_payment_timeline", "starting_after"): World.timeline_item,
+}
+"""Parameters that name an object, and what makes one."""
+PLAIN_QUERY = {"size", "margin", "layout", "limit", "state", "type", "at", "known_at", "holds"}
+"""Parameters that name none."""
+
+
+def payload(world: World) -> str:
+    """What the picture of a code holds."""
+    return str(world.made("POST", "/qr-codes", CODE)["payload"])
+
+
+BODY: Mapping[tuple[str, str], Callable[[World], str]] = {
+    ("take_payment", "qr_code"): World.scan,
+    ("scan_qr_code", "payload"): payload,
+}
+"""Members of bodies that name an object, and what makes one."""
+UNKNOWN_CODE = "qr_unknown"
+"""How a foreign code is refused in a body: as one that does not exist."""
+PLAIN_BODY = {
+    "take_payment": {
+        "amount",
+        "currency",
+        "payment_method",
+        "capture",
+        "reference",
+        "description",
+        "customer",
+        "metadata",
+    },
+    "capture_payment": {"amount", "final_capture"},
+    "confirm_payment": {"authentication"},
+    "refund_payment": {"amount", "reason"},
+    "issue_qr_code": {"amount", "currency", "usage", "reference", "expires_in"},
+    "change_merchant": {"name", "city", "category_code", "configuration"},
+    "create_client": {"name", "scopes"},
+    "rotate_client_secret": {"former_expires_in"},
+    "create_webhook_endpoint": {"url", "description", "event_types"},
+    "change_webhook_endpoint": {"url", "description", "event_types", "status"},
+    "issue_token": {"grant_type", "client_id", "client_secret", "scope"},
+}
+"""Members that name none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody who is not the owner."""
+
+    name: str
+    has_own_merchant: bool
+    mode: str
+
+    def caller(self, world: World) -> Caller:
+        """Its client."""
+        merchant_id = other_merchant(world.database) if self.has_own_merchant else None
+        own = replace(world.call, merchant_id=merchant_id or world.call.merchant_id)
+        return in_mode(own, self.mode)
+
+
+STRANGERS = [
+    pytest.param(stranger, id=stranger.name)
+    for stranger in (
+        Stranger("another merchant", has_own_merchant=True, mode="test"),
+        Stranger("the same merchant in the other mode", has_own_merchant=False, mode="live"),
+        Stranger("another merchant in the other mode", has_own_merchant=True, mode="live"),
+    )
+]
+PATHS = [
+    name
+    for name, (_, path, operation) in OPERATIONS.items()
+    if "{" in path and operation["parameters"][0]["name"] != GATEWAYS
+]
+
+
+def test_every_path_has_an_object() -> None:
+    """A new route says what makes the object that it names."""
+    missing = sorted(set(PATHS) - set(NEEDED))
+
+    assert not missing, (
+        f"{missing}: add to NEEDED in test_examples.py what makes the object that the path names; "
+        "World in world.py has the factories"
+    )
+
+
+def test_every_parameter_is_known() -> None:
+    """A new one is entered above: with its object, or as one that names none."""
+    found = {
+        (name, parameter["name"])
+        for name, (_, _, operation) in OPERATIONS.items()
+        for parameter in operation["parameters"]
+        if parameter["in"] == "query" and parameter["name"] not in PLAIN_QUERY
+    }
+
+    assert found == set(QUERY), "add it to QUERY, with what makes its object, or to PLAIN_QUERY"
+
+
+def test_every_member_of_a_body_is_known() -> None:
+    """As parameters are."""
+    found = {
+        (name, member)
+        for name, (_, _, operation) in OPERATIONS.items()
+        for member in members_of(operation)
+        if member not in PLAIN_BODY.get(name, set())
+    }
+
+    assert found == set(BODY), "add it to BODY, with what makes its object, or to PLAIN_BODY"
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize("name", PATHS)
+def test_a_strangers_path_is_not_found(world: World, name: str, stranger: Stranger) -> None:
+    """404 as for what does not exist, nothing changes, and the owner still succeeds."""
+    method, path, _ = OPERATIONS[name]
+    request, object_id = EXAMPLES[name][0].request, NEEDED[name](world)
+    caller = stranger.caller(world)
+
+    def ask(named: str, *, who: Caller | None = None, key: str = "theirs") -> Answer:
+        at = path.replace(path[path.index("{") : path.index("}") + 1], named)
+        return world.ask(method, at, request, caller=who, key=key)
+
+    before = everything(world)
+    refused, unknown = ask(object_id, who=caller), ask(neighbour(object_id), who=caller)
+
+    assert (refused.status, refused.json()["code"]) == (404, "not_found")
+    assert told(refused) == told(unknown)
+    assert everything(world) == before
+
+    assert ask(object_id, key="ours").status in {200, 201, 202}
+    assert told(ask(object_id, who=caller, key="ours")) == told(unknown)
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize(("name", "parameter"), QUERY)
+def test_a_strangers_parameter_leaks_nothing(
+    world: World, name: str, parameter: str, stranger: Stranger
+) -> None:
+    """The answer is that to an id beside it, which nobody has: a cursor is a place, no object."""
+    method, path, _ = OPERATIONS[name]
+    older = QUERY[name, parameter](world)
+    object_id, caller = QUERY[name, parameter](world), stranger.caller(world)
+    whose = replace(world, call=caller) if stranger.mode == "test" else world
+    path = path.replace("{payment_id}", whose.payment())
+
+    before = everything(world)
+    with_it, beside_it = (
+        world.ask(method, path, caller=caller, query={parameter: named})
+        for named in (object_id, neighbour(object_id))
+    )
+
+    assert told(with_it) == told(beside_it)
+    assert not {object_id, older} & set(re.findall(r"[\w:-]+", with_it.body.decode()))
+    assert everything(world) == before
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize(("name", "member"), BODY)
+def test_a_strangers_member_is_unknown(
+    world: World, name: str, member: str, stranger: Stranger
+) -> None:
+    """Refused as what does not exist; nothing changes, and the owner still succeeds."""
+    method, path, _ = OPERATIONS[name]
+    named, caller = BODY[name, member](world), stranger.caller(world)
+    order = ORDER if name == "take_payment" else {}
+
+    before = everything(world)
+    refused = world.ask(method, path, {**order, member: named}, caller=caller)
+
+    assert (refused.status, refused.json()["code"]) == (422, UNKNOWN_CODE)
+    assert everything(world) == before
+    assert world.ask(method, path, {**order, member: named}).status in {200, 201}
+
+
+def members_of(operation: Mapping[str, Any]) -> set[str]:
+    """The members that the operation's body may have."""
+    found: set[str] = set()
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        found |= resolved(DOCUMENT, content["schema"]).get("properties", {}).keys()
+    return found
+
+
+def neighbour(object_id: str) -> str:
+    """The id just beside it, which nobody has."""
+    prefix, _, digits = object_id.rpartition("_")
+    last = digits[-1]
+    alphabet = ids.ALPHABET if prefix else "0123456789abcdef"
+    if object_id.startswith("pnx_"):
+        alphabet = string.digits + string.ascii_letters
+    beside = alphabet[alphabet.index(last) ^ 1]
+    return object_id[:-1] + beside
+
+
+def told(answer: Answer) -> tuple[int, dict[str, Any]]:
+    """What the answer says, but for the name of its request."""
+    body = answer.json() if answer.headers["Content-Type"].endswith("json") else {}
+    return answer.status, {name: value for name, value in body.items() if name != "request_id"}
+
+
+def everything(world: World) -> dict[str, str]:
+    """A digest of each table's rows, and of what the acquirer has done."""
+    connection = world.database.connection()
+    tables = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    ).fetchall()
+    digests = {"acquirer": str(world.acquirer.charges())}
+    for (table,) in tables:
+        rows = f"SELECT md5(string_agg(t::TEXT, ',' ORDER BY t::TEXT)) FROM {table} AS t"  # noqa: S608
+        [digests[table]] = connection.execute(rows).fetchone() or [""]
+    return digests

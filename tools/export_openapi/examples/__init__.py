@@ -1,0 +1,12 @@
+"""Believable requests and answers, by operation. tests/integration/api sends each of them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tools.export_openapi.examples.exchange import Example
+from tools.export_openapi.examples.merchants import MERCHANTS
+from tools.export_openapi.examples.payments import PAYMENTS
+
+EXAMPLES: Mapping[str, tuple[Example, ...]] = MappingProxyType(PAYMENTS | MERCHANTS)
+
+__all__ = ["EXAMPLES", "Example"]

@@ -1,0 +1,222 @@
+"""Examples of a merchant's record, money, settlements, webhooks and tokens."""
+
+from paynexus import versions
+from paynexus.events import FACTS
+from tools.export_openapi.answers import CSV
+from tools.export_openapi.examples.exchange import (
+    CREATED,
+    EUR_12_50,
+    ID,
+    PAYMENT,
+    TRANSFER,
+    Example,
+    one_page,
+    said,
+)
+
+_COMPLETED = dict(FACTS["payment.completed.v1"].sample)
+_SETTLED = said("settlement.paid.v1")
+_MERCHANT = {
+    "id": f"mer_{ID}",
+    "object": "merchant",
+    "name": "Café Müller",
+    "country": "DE",
+    "city": "Berlin",
+    "category_code": "5812",
+    "configuration": {"fraud": {"challenge_above_minor": 50000}},
+    "fees": [{"currency": "EUR", "basis_points": 150, "fixed": {"amount": 25, "currency": "EUR"}}],
+    "payout_accounts": [
+        {"currency": "EUR", "holder": "Café Müller", "iban": "DE89…3000", "bic": None}
+    ],
+    "mode": "test",
+    "created": "2026-11-01T09:00:00.123456+00:00",
+}
+_ENDPOINT = {
+    "id": f"we_{ID}",
+    "object": "webhook_endpoint",
+    "url": "https://merchant.example/hooks/paynexus",
+    "description": "The till's back office",
+    "event_types": ["payment.completed.v1", "refund.completed.v1"],
+    "status": "enabled",
+    "disabled_reason": None,
+    "mode": "test",
+    "created": CREATED,
+}
+_SECRET = _ENDPOINT | {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
+_DELIVERY = {
+    "id": f"del_{ID}",
+    "object": "delivery",
+    "event": f"evt_{ID}",
+    "event_type": "payment.completed.v1",
+    "endpoint": f"we_{ID}",
+    "object_id": PAYMENT,
+    "sequence": 2,
+    "state": "pending",
+    "next_attempt": CREATED,
+    "attempts": [],
+    "mode": "test",
+    "created": CREATED,
+}
+_BALANCE = {
+    "object": "balance",
+    "currency": "EUR",
+    "pending": {"amount": 0, "currency": "EUR"},
+    "posted": {"amount": 1206, "currency": "EUR"},
+    "available": {"amount": 1206, "currency": "EUR"},
+}
+_LINE = {
+    "entry": "1795366200123456000",
+    "kind": "payment",
+    "object_id": PAYMENT,
+    "payment": PAYMENT,
+    "amount": EUR_12_50,
+    "created": "2026-11-22T16:50:00.123456+00:00",
+}
+_CLIENT = {
+    "id": "pnx_test_4fQ2mB7sT9xKd0Zr1LhWvN",
+    "object": "client",
+    "name": "Till 4",
+    "scopes": ["payments:read", "payments:write"],
+    "api_version": versions.NEWEST,
+    "former_secret_expires": None,
+    "mode": "test",
+    "created": CREATED,
+}
+_CREDENTIALS = _CLIENT | {"client_secret": "pnx_secret_test_…"}
+MERCHANTS: dict[str, tuple[Example, ...]] = {
+    "create_client": (
+        Example(
+            "For a till",
+            _CREDENTIALS,
+            201,
+            {"name": "Till 4", "scopes": ["payments:read", "payments:write"]},
+        ),
+    ),
+    "list_clients": (Example("One client", one_page(_CLIENT)),),
+    "read_client": (Example("A client", _CLIENT),),
+    "revoke_client": (
+        Example("It is revoked", {"id": _CLIENT["id"], "object": "client", "revoked": True}),
+    ),
+    "rotate_client_secret": (
+        Example(
+            "Both are honoured for an hour",
+            _CREDENTIALS | {"former_secret_expires": CREATED},
+            request={"former_expires_in": 3600},
+        ),
+    ),
+    "read_merchant": (Example("The merchant", _MERCHANT),),
+    "change_merchant": (
+        Example(
+            "A limit of its own",
+            _MERCHANT,
+            request={"configuration": {"fraud": {"challenge_above_minor": 50000}}},
+        ),
+    ),
+    "read_balances": (
+        Example("What is owed now", one_page(_BALANCE)),
+        Example(
+            "What was owed then",
+            one_page(_BALANCE | {"at": "2026-11-22T17:00:00+00:00", "known_at": CREATED}),
+            query={"at": "2026-11-22T17:00:00+00:00"},
+        ),
+    ),
+    "list_ledger_entries": (
+        Example(
+            "One entry",
+            one_page(
+                {
+                    "id": _LINE["entry"],
+                    "object": "ledger_entry",
+                    "transfer": TRANSFER,
+                    "kind": "payment",
+                    "type": "posted",
+                    "amount": EUR_12_50,
+                    "balance_after": EUR_12_50,
+                    "object_id": PAYMENT,
+                    "created": "2026-11-22T16:50:00.123456+00:00",
+                }
+            ),
+        ),
+    ),
+    "list_settlements": (Example("One settlement", one_page(_SETTLED)),),
+    "read_settlement": (Example("A settlement", _SETTLED),),
+    "read_settlement_statement": (
+        Example(
+            "What it is made of",
+            {
+                "object": "settlement_statement",
+                "settlement": _SETTLED,
+                "lines": [_LINE],
+                "total": EUR_12_50,
+            },
+        ),
+        Example(
+            "The same as CSV",
+            "entry,created,kind,object,payment,amount,currency\r\n",
+            media_type=CSV,
+        ),
+    ),
+    "create_webhook_endpoint": (
+        Example(
+            "Two kinds of events",
+            _SECRET,
+            201,
+            {name: _ENDPOINT[name] for name in ("url", "description", "event_types")},
+        ),
+    ),
+    "list_webhook_endpoints": (Example("One endpoint", one_page(_ENDPOINT)),),
+    "read_webhook_endpoint": (Example("An endpoint", _ENDPOINT),),
+    "change_webhook_endpoint": (
+        Example(
+            "Stopped for a while",
+            _ENDPOINT | {"status": "disabled", "disabled_reason": "merchant"},
+            request={"status": "disabled"},
+        ),
+    ),
+    "delete_webhook_endpoint": (
+        Example(
+            "It is gone",
+            {"id": f"we_{ID}", "object": "webhook_endpoint", "deleted": True},
+        ),
+    ),
+    "rotate_webhook_secret": (Example("The new secret", _SECRET),),
+    "list_events": (Example("One event", one_page(_COMPLETED)),),
+    "read_event": (Example("An event", _COMPLETED),),
+    "list_deliveries": (Example("One delivery", one_page(_DELIVERY)),),
+    "retry_delivery": (Example("It is attempted at once", _DELIVERY, 202),),
+    "issue_token": (
+        Example(
+            "A token",
+            {
+                "access_token": "eyJhbGciOiJFUzI1NiIs…",
+                "token_type": "Bearer",
+                "expires_in": 900,
+                "scope": "payments:read payments:write",
+            },
+            request={
+                "grant_type": "client_credentials",
+                "scope": "payments:read payments:write",
+            },
+        ),
+    ),
+    "publish_keys": (
+        Example(
+            "One key",
+            {
+                "keys": [
+                    {
+                        "kty": "EC",
+                        "crv": "P-256",
+                        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+                        "kid": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+                        "use": "sig",
+                        "alg": "ES256",
+                    }
+                ]
+            },
+        ),
+    ),
+    "answer_health": (Example("Alive", {"status": "ok"}),),
+}
+"""By operation."""

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from paynexus.identity.access import SCOPE_OF
 
 ROOT = Path(__file__).parent.parent
@@ -158,7 +160,26 @@ def _api_functions() -> Iterator[str]:
 def _part_of(function: str) -> dict[str, Any]:
     app = importlib.import_module(f"{function}.handler").app
     part: dict[str, Any] = json.loads(app.get_openapi_json_schema(title=function, version="1"))
+    for path, item in part["paths"].items():
+        for route in app.routes_on(path):
+            for field in route.dependant.query_params:
+                asked = field.field_info.annotation
+                if isinstance(asked, type) and issubclass(asked, BaseModel):
+                    _tell_apart(item[route.method.lower()], asked)
     return part
+
+
+def _tell_apart(operation: dict[str, Any], asked: type[BaseModel]) -> None:
+    """Each parameter has the schema of its field: Powertools tells its type and no more."""
+    whole = asked.model_json_schema()
+    for parameter in operation["parameters"]:
+        field = dict(whole["properties"][parameter["name"]])
+        kind = field.pop("anyOf", [field])[0]
+        if "$ref" in kind:
+            kind = whole["$defs"][kind["$ref"].rpartition("/")[2]]
+        unsaid = {"title", "description"} | ({"default"} if field.get("default") is None else set())
+        schema = {**field, **kind}
+        parameter["schema"] = {name: schema[name] for name in schema if name not in unsaid}
 
 
 def _finished(path: str, item: dict[str, Any], *, function: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from paynexus.errors import RateLimited
 from paynexus.identity.access import require_scope
 from paynexus.identity.model import Principal, principal_from
 from paynexus.identity.rate_limit import RateLimiter
+from paynexus.lists.query import require_known
 
 
 def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Resolver:
@@ -29,6 +30,7 @@ def merchant_api(*, limiter: Callable[[], RateLimiter], clock: Clock) -> http.Re
         route = app.route_of(event)
         if route is not None:
             require_scope(caller, route)
+        require_known(app, event)
         http.require_json(event)
 
     app.guard = admit

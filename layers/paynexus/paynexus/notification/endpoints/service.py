@@ -11,6 +11,7 @@ from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
 from paynexus.idempotency import Answer, Scope, run
 from paynexus.ids import EndpointId
+from paynexus.lists.model import Page, cut
 from paynexus.notification import store as delivery_store
 from paynexus.notification import views, webhook
 from paynexus.notification.addresses import AddressRefused, Network, require_usable
@@ -23,7 +24,6 @@ from paynexus.notification.model import (
     Endpoint,
     EndpointStatus,
     Owner,
-    Page,
 )
 from paynexus.notification.sealing import Vault
 
@@ -103,11 +103,10 @@ def find(db: Database, owner: Owner, endpoint_id: EndpointId) -> Endpoint:
         return _find(tx, owner, endpoint_id)
 
 
-def list_of(db: Database, owner: Owner, page: Page) -> tuple[list[Endpoint], bool]:
+def list_of(db: Database, owner: Owner, page: Page[UUID]) -> tuple[list[Endpoint], bool]:
     """A page of the owner's endpoints, newest first, and whether there are more."""
     with db.transaction() as tx:
-        found = store.list_of(tx, owner, replace(page, limit=page.limit + 1))
-    return found[: page.limit], len(found) > page.limit
+        return cut(store.list_of(tx, owner, page), page)
 
 
 def change(

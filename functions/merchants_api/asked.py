@@ -1,17 +1,60 @@
-"""Who asks, under which key, and for which objects: read off a request about notifications."""
+"""Who asks, under which key, and for which objects: read off a merchant's request."""
 
 from typing import Annotated
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import AfterValidator, Field
 
 from paynexus import http, idempotency, ids, runtime
-from paynexus.errors import InvalidRequest, NotFound
-from paynexus.notification.model import Owner
+from paynexus.errors import NotFound
+from paynexus.events import FACTS
+from paynexus.lists.query import Asked, EndpointName, EventName
+from paynexus.notification.model import DeliveryState, EndpointStatus, Owner
+from paynexus.settlement.model import Status
 
-type Limit = Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)]
-type Text = Annotated[str | None, Query(max_length=64)]
+
+def _known(kind: str) -> str:
+    if kind not in FACTS:
+        raise ValueError("no such event type")
+    return kind
+
+
+type Text = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class EntriesAsked(Asked):
+    """Which ledger entries are asked for."""
+
+    currency: http.Currency | None = None
+
+
+class SettlementsAsked(Asked):
+    """Which settlements are asked for."""
+
+    status: Status | None = None
+    currency: http.Currency | None = None
+
+
+class EventsAsked(Asked):
+    """Which events are asked for."""
+
+    type: Annotated[str, AfterValidator(_known)] | None = None
+    object_id: Text | None = None
+
+
+class DeliveriesAsked(Asked):
+    """Which deliveries are asked for."""
+
+    event: EventName | None = None
+    endpoint: EndpointName | None = None
+    state: DeliveryState | None = None
+
+
+class EndpointsAsked(Asked):
+    """Which webhook endpoints are asked for."""
+
+    status: EndpointStatus | None = None
 
 
 def owner_of(router: BaseRouter) -> Owner:
@@ -33,15 +76,3 @@ def parsed(prefix: str, text: str, *, what: str) -> UUID:
         return ids.parse(prefix, text)
     except ValueError:
         raise NotFound(f"There is no such {what}.") from None
-
-
-def cursor(prefix: str, text: str | None, param: str = "starting_after") -> UUID | None:
-    """The id that a parameter names, if it is given; InvalidRequest for what can't be one."""
-    if text is None:
-        return None
-    try:
-        return ids.parse(prefix, text)
-    except ValueError:
-        raise InvalidRequest(
-            f"{param}: not an id that starts with {prefix}_", param=param
-        ) from None

@@ -7,36 +7,31 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import AwareDatetime, BeforeValidator, Field
 
+from merchants_api.asked import EntriesAsked
 from paynexus import http, ids, runtime
 from paynexus.errors import InvalidRequest
 from paynexus.ledger import reading
 from paynexus.ledger.model import Balance, Entry
 from paynexus.ledger.reading import Hold, Owed
+from paynexus.lists.model import cut
+from paynexus.lists.query import Moment
 
-MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]", re.ASCII)
-"""How a moment begins; the rest is judged by whoever reads it."""
+ENTRY_ID = re.compile("[1-9][0-9]{0,18}")
 ENTRY_ID_MAX = 2**63 - 1
 HOLDS_LIMIT = 100
 """Open holds that are told with each balance, the oldest first."""
 
-
-def _written_out(text: object) -> object:
-    # Or else "0" would be 1970, and a bare number of any size some moment.
-    if isinstance(text, str) and not MOMENT.match(text):
-        raise ValueError("write the moment as RFC 3339 does: 2026-11-22T16:50:00Z")
-    return text
-
-
-type Moment = Annotated[AwareDatetime | None, BeforeValidator(_written_out), Query()]
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
 
 @router.get("/balances", summary="Read what the merchant is owed, by currency")
 def read_balances(
-    at: Moment = None, known_at: Moment = None, *, holds: Annotated[bool, Query()] = False
+    at: Annotated[Moment | None, Query()] = None,
+    known_at: Annotated[Moment | None, Query()] = None,
+    *,
+    holds: Annotated[bool, Query()] = False,
 ) -> Response[str]:
     """`posted` is booked, `pending` may come, `available` can be paid out or refunded.
 
@@ -56,22 +51,14 @@ def read_balances(
 
 
 @router.get("/ledger-entries", summary="List the entries of the merchant's account")
-def list_ledger_entries(
-    limit: Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)] = http.PAGE_SIZE_DEFAULT,
-    starting_after: Annotated[int, Field(ge=1, le=ENTRY_ID_MAX), Query()] | None = None,
-) -> Response[str]:
-    """Newest first; `starting_after` is the id of the last entry that was seen."""
+def list_ledger_entries(asked: Annotated[EntriesAsked, Query()]) -> Response[str]:
+    """Newest first, all those that fit every filter that is given."""
     principal = runtime.principal(router)
+    page = asked.page(_entry_id)
     with runtime.database().reading() as connection:
-        entries = reading.entries(
-            connection,
-            principal.merchant_id,
-            principal.mode,
-            limit=limit + 1,
-            before=starting_after,
-        )
-    page = [_entry(one) for one in entries[:limit]]
-    return http.reply(200, http.page(page, has_more=len(entries) > limit))
+        found = reading.entries(connection, principal.merchant_id, principal.mode, page)
+    entries, has_more = cut(found, page)
+    return http.reply(200, http.page([_entry(one) for one in entries], has_more=has_more))
 
 
 def _balances_now(*, holds: bool) -> Response[str]:
@@ -132,6 +119,12 @@ def _entry(entry: Entry) -> dict[str, object]:
         "object_id": entry.object_id,
         "created": entry.created_at.isoformat(),
     }
+
+
+def _entry_id(text: str) -> int:
+    if not ENTRY_ID.fullmatch(text) or int(text) > ENTRY_ID_MAX:
+        raise ValueError("not an id of a ledger entry")
+    return int(text)
 
 
 def _money(amount: int, currency: str) -> dict[str, object]:

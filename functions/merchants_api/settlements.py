@@ -1,12 +1,14 @@
 """A merchant's settlements: what was paid out, and what it was made of."""
 
+from functools import partial
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
-from paynexus import http, runtime
+from merchants_api.asked import SettlementsAsked
+from paynexus import http, ids, runtime
 from paynexus.settlement import service, views
 
 CSV = "text/csv"
@@ -15,18 +17,14 @@ router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leave
 
 
 @router.get("/settlements", summary="List settlements")
-def list_settlements(
-    limit: Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)] = http.PAGE_SIZE_DEFAULT,
-    starting_after: Annotated[str | None, Query(max_length=64)] = None,
-) -> Response[str]:
-    """Newest first; `starting_after` is the id of the last settlement that was seen."""
+def list_settlements(asked: Annotated[SettlementsAsked, Query()]) -> Response[str]:
+    """Newest first, all those that fit every filter that is given."""
     principal = runtime.principal(router)
     settlements, has_more = service.list_settlements(
         runtime.database(),
+        asked.page(partial(ids.parse, "set")),
         merchant_id=principal.merchant_id,
         mode=principal.mode,
-        limit=limit,
-        starting_after=starting_after,
     )
     page = [views.resource(settlement) for settlement in settlements]
     return http.reply(200, http.page(page, has_more=has_more))

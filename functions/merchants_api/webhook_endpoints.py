@@ -1,18 +1,18 @@
 """A merchant's webhook endpoints."""
 
+from functools import partial
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
-from merchants_api.asked import Limit, Text, cursor, key_scope, owner_of, parsed
+from merchants_api.asked import EndpointsAsked, key_scope, owner_of, parsed
 from merchants_api.notification_schemas import EndpointChange, EndpointOrder
-from paynexus import http, idempotency, runtime
+from paynexus import http, idempotency, ids, runtime
 from paynexus.ids import EndpointId
 from paynexus.notification import views
 from paynexus.notification.endpoints import service
-from paynexus.notification.model import Page
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
@@ -33,11 +33,9 @@ def create_webhook_endpoint(body: Annotated[EndpointOrder, Body()]) -> Response[
 
 
 @router.get("/webhook-endpoints", summary="List webhook endpoints")
-def list_webhook_endpoints(
-    limit: Limit = http.PAGE_SIZE_DEFAULT, starting_after: Text = None
-) -> Response[str]:
-    """Newest first; `starting_after` is the id of the last endpoint that was seen."""
-    page = Page(limit, cursor("we", starting_after))
+def list_webhook_endpoints(asked: Annotated[EndpointsAsked, Query()]) -> Response[str]:
+    """Newest first, all those that fit every filter that is given."""
+    page = asked.page(partial(ids.parse, "we"))
     found, has_more = service.list_of(runtime.database(), owner_of(router), page)
     return http.reply(200, http.page([views.endpoint(one) for one in found], has_more=has_more))
 

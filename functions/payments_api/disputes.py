@@ -1,13 +1,15 @@
 """Disputes over HTTP: read, list."""
 
+from functools import partial
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
+from payments_api.schemas import DisputesAsked
 from paynexus import http, ids, runtime
-from paynexus.errors import InvalidRequest, NotFound
+from paynexus.errors import NotFound
 from paynexus.ids import DisputeId
 from paynexus.payments import disputes, resource
 
@@ -15,17 +17,13 @@ router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leave
 
 
 @router.get("/disputes", summary="List disputes")
-def list_disputes(
-    limit: Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)] = http.PAGE_SIZE_DEFAULT,
-    starting_after: Annotated[str | None, Query(max_length=64)] = None,
-) -> Response[str]:
-    """Newest first; `starting_after` is the id of the last dispute that was seen."""
+def list_disputes(asked: Annotated[DisputesAsked, Query()]) -> Response[str]:
+    """Newest first, all those that fit every filter that is given."""
     who = runtime.principal(router)
-    found, has_more = disputes.page(
-        runtime.database(), who.merchant_id, who.mode, limit=limit, before=_cursor(starting_after)
-    )
-    page = [resource.dispute_resource(dispute) for dispute in found]
-    return http.reply(200, http.page(page, has_more=has_more))
+    page = asked.page(partial(ids.parse, "dp"))
+    found, has_more = disputes.page(runtime.database(), who.merchant_id, who.mode, page)
+    shown = [resource.dispute_resource(dispute) for dispute in found]
+    return http.reply(200, http.page(shown, has_more=has_more))
 
 
 @router.get("/disputes/<dispute_id>", summary="Read a dispute")
@@ -38,10 +36,3 @@ def read_dispute(dispute_id: str) -> Response[str]:
         raise NotFound("There is no such dispute.") from None
     found = disputes.find(runtime.database(), own_id, who.merchant_id, who.mode)
     return http.reply(200, resource.dispute_resource(found))
-
-
-def _cursor(text: str | None) -> DisputeId | None:
-    try:
-        return DisputeId(ids.parse("dp", text)) if text else None
-    except ValueError:
-        raise InvalidRequest("No such dispute id.", param="starting_after") from None

@@ -1,5 +1,6 @@
 """Payments over HTTP: read, list, timeline."""
 
+from functools import partial
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -7,9 +8,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from payments_api.conclusion import own_payment_id
+from payments_api.schemas import PaymentsAsked
 from paynexus import http, ids, runtime
-from paynexus.errors import InvalidRequest
-from paynexus.ids import PaymentId
 from paynexus.payments import resource, service, timeline
 
 TIMELINE_PAGE_LIMIT = 100
@@ -19,21 +19,13 @@ router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leave
 
 
 @router.get("/payments", summary="List payments")
-def list_payments(
-    limit: Annotated[int, Query(ge=1, le=http.PAGE_SIZE_LIMIT)] = http.PAGE_SIZE_DEFAULT,
-    starting_after: Annotated[str | None, Query(max_length=64)] = None,
-) -> Response[str]:
-    """Newest first; `starting_after` is the id of the last payment that was seen."""
-    principal = runtime.principal(router)
-    found, has_more = service.page(
-        runtime.database(),
-        principal.merchant_id,
-        principal.mode,
-        limit=limit,
-        before=_cursor(starting_after),
-    )
-    page = [resource.payment_resource(payment) for payment in found]
-    return http.reply(200, http.page(page, has_more=has_more))
+def list_payments(asked: Annotated[PaymentsAsked, Query()]) -> Response[str]:
+    """Newest first, all those that fit every filter that is given."""
+    who = runtime.principal(router)
+    page = asked.page(partial(ids.parse, "pay"))
+    found, has_more = service.page(runtime.database(), who.merchant_id, who.mode, page)
+    payments = [resource.payment_resource(payment) for payment in found]
+    return http.reply(200, http.page(payments, has_more=has_more))
 
 
 @router.get("/payments/<payment_id>", summary="Read a payment")
@@ -66,10 +58,3 @@ def read_payment_timeline(
         starting_after=starting_after,
     )
     return http.reply(200, http.page(items, has_more=has_more))
-
-
-def _cursor(text: str | None) -> PaymentId | None:
-    try:
-        return PaymentId(ids.parse("pay", text)) if text else None
-    except ValueError:
-        raise InvalidRequest("No such payment id.", param="starting_after") from None

@@ -6,8 +6,10 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from paynexus import http
 from paynexus.cards import has_card_number
+from paynexus.lists.query import MILLISECOND, Asked, PaymentName
 from paynexus.money import Money
-from paynexus.payments.model import Customer
+from paynexus.payments.dispute import DisputeStatus
+from paynexus.payments.model import Customer, Status
 from paynexus.payments.service import PaymentRequest
 
 METADATA_KEYS_LIMIT = 50
@@ -28,6 +30,24 @@ Text = Annotated[
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
 MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$"), http.NoCardNumber]
 Amount = Annotated[int, Field(gt=0, description="minor units")]
+
+
+class PaymentsAsked(Asked):
+    """Which payments are asked for."""
+
+    step = MILLISECOND
+    status: Status | None = None
+    currency: http.Currency | None = None
+    reference: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+
+
+class DisputesAsked(Asked):
+    """Which disputes are asked for."""
+
+    step = MILLISECOND
+    status: DisputeStatus | None = None
+    currency: http.Currency | None = None
+    payment: PaymentName | None = None
 
 
 class CustomerOrder(http.Strict):

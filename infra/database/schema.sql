@@ -865,6 +865,8 @@ CREATE INDEX settlements_of_a_merchant ON public.settlements USING btree (mercha
 
 CREATE INDEX transactions_by_fingerprint ON ONLY public.transactions USING btree (fingerprint, created_at);
 
+CREATE INDEX transactions_by_reference ON ONLY public.transactions USING btree (merchant_id, mode, reference, id) WHERE (reference IS NOT NULL);
+
 CREATE INDEX transactions_of_merchant ON ONLY public.transactions USING btree (merchant_id, mode, id);
 
 CREATE INDEX transfers_by_time ON public.transfers USING brin (created_at) WITH (autosummarize='on');
@@ -1929,7 +1931,7 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.ledger_page(p_account_ids uuid[], p_before bigint, p_after bigint, p_limit integer)
+CREATE OR REPLACE FUNCTION public.ledger_page(p_account_ids uuid[], p_before bigint, p_after bigint, p_limit integer, p_least bigint DEFAULT 0)
  RETURNS TABLE(id bigint, account_id uuid, transfer_id uuid, kind text, object_id text, type text, currency character, delta bigint, posted bigint, pending bigint, created_at timestamp with time zone, effective_at timestamp with time zone)
  LANGUAGE sql
  STABLE
@@ -1942,7 +1944,7 @@ AS $function$
         CROSS JOIN LATERAL (
             (SELECT n.account_id, n.id FROM ledger_entries AS n
             WHERE p_after IS NULL AND n.account_id = a.id
-                AND n.id < coalesce(p_before, 9223372036854775807)
+                AND n.id < coalesce(p_before, 9223372036854775807) AND n.id >= p_least
             ORDER BY n.id DESC LIMIT p_limit)
             UNION ALL
             (SELECT n.account_id, n.id FROM ledger_entries AS n

@@ -18,6 +18,7 @@ from paynexus.gateways.port import Operation
 from paynexus.idempotency import Answer
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.ledger import audit
+from paynexus.lists.model import Page
 from paynexus.payments import callbacks, disputes, operations
 from paynexus.payments.pursuit import reference_of
 from tests.disputing import Bank
@@ -264,7 +265,7 @@ def _dispute(shop: Shop, payment_id: PaymentId, end: End) -> str:
 
 def _require_disputed_once(shop: Shop, payment_id: PaymentId, end: End) -> None:
     flow = shop.healthy()
-    found, _ = disputes.page(flow.database, flow.merchant, "test", limit=1, before=None)
+    found, _ = disputes.page(flow.database, flow.merchant, "test", Page(1))
     assert [(one.payment_id, str(one.status)) for one in found] == [(payment_id, end.upper())]
     name = ids.text("dp", found[0].id)
     query = "SELECT type, sequence FROM events WHERE object_id = %s ORDER BY sequence"

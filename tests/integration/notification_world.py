@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from paynexus import ids
 from paynexus.changefeed import append_event
@@ -14,18 +15,19 @@ from paynexus.changefeed.facts import envelope
 from paynexus.db import Database
 from paynexus.idempotency import Scope
 from paynexus.ids import EndpointId, EventId, MerchantId
+from paynexus.lists.model import Page
 from paynexus.notification.addresses import parse_networks
 from paynexus.notification.channel import WebhookChannel
 from paynexus.notification.endpoints import service as endpoints
 from paynexus.notification.history import service as history
-from paynexus.notification.model import Attempt, Delivery, Owner, Page
+from paynexus.notification.model import Attempt, Delivery, Owner
 from paynexus.notification.service import Means
 from paynexus.sealing import Vault
 from tools.webhook_sink import Log, Sink
 
 KEY = bytes(range(32))
 NETWORKS = parse_networks(["127.0.0.0/8"])
-EVERYTHING = Page(100)
+EVERYTHING = Page[UUID](100)
 
 
 @dataclass(slots=True)
@@ -139,9 +141,7 @@ class World:
 
     def deliveries(self) -> list[tuple[Delivery, list[Attempt]]]:
         """Every delivery of the merchant with its attempts, the oldest first."""
-        found, _ = history.deliveries(
-            self.db, self.owner, EVERYTHING, event_id=None, endpoint_id=None, state=None
-        )
+        found, _ = history.deliveries(self.db, self.owner, EVERYTHING)
         return found[::-1]
 
     def states(self) -> list[str]:

@@ -10,6 +10,7 @@ from paynexus import ids
 from paynexus.errors import InvalidRequest
 from paynexus.gateways.port import DisputeState, GatewayDispute, Operation, Outcome, Result
 from paynexus.ids import PaymentId
+from paynexus.lists.model import Page
 from paynexus.money import Money
 from paynexus.payments import authority, cases, disputes, operations, pursuit
 from paynexus.payments.dispute import Dispute, DisputeStatus
@@ -39,7 +40,7 @@ class World(Bank):
     def one(self) -> Dispute:
         """The only dispute on record."""
         flow = self.flow
-        found, more = disputes.page(flow.database, flow.merchant, "test", limit=1, before=None)
+        found, more = disputes.page(flow.database, flow.merchant, "test", Page(1))
         assert not more
         return found[0]
 
@@ -266,7 +267,7 @@ def test_what_makes_no_sense_changes_nothing(
     )
 
     assert found is verdict
-    assert disputes.page(flow.database, flow.merchant, "test", limit=9, before=None) == ([], False)
+    assert disputes.page(flow.database, flow.merchant, "test", Page(9)) == ([], False)
     assert flow.payment(payment_id).version == 2
 
 

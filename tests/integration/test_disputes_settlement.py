@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from paynexus.lists.model import Page
 from paynexus.payments.verdicts import Verdict
 from paynexus.settlement import service
 from tests.disputing import Bank as PayersBank
@@ -31,7 +32,7 @@ def test_disputed_money_waits_for_the_end_of_its_dispute(
         now = flow.now + dt.timedelta(days=days)
         service.settle(flow.database, bank, now=now, cutoff=now)
         made, _ = service.list_settlements(
-            flow.database, merchant_id=flow.merchant, mode="test", limit=9
+            flow.database, Page(9), merchant_id=flow.merchant, mode="test"
         )
         return sum(one.amount for one in made)
 

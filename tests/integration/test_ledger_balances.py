@@ -13,6 +13,7 @@ from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Balance, Entry, Order, Transfer, TransferKind
 from paynexus.ledger.reading import Hold, Owed, Period, Sums
+from paynexus.lists.model import Page
 from paynexus.money import Money
 
 HOUR = dt.timedelta(hours=1)
@@ -138,7 +139,7 @@ def test_entries_are_told_from_either_end(desk: Desk, other: Desk) -> None:
     desk.book(Order.single(desk.incoming(2, mode="live")))
     other.book(Order.single(other.incoming(9_000)))
     connection = desk.database.connection()
-    whole = reading.entries(connection, desk.merchant, "test", limit=9)
+    whole = reading.entries(connection, desk.merchant, "test", Page(9))
 
     assert whole == [
         Entry(
@@ -162,10 +163,10 @@ def test_entries_are_told_from_either_end(desk: Desk, other: Desk) -> None:
         )
     ]
     newest, middle, oldest = whole
-    page = partial(reading.entries, connection, desk.merchant, "test", limit=1)
-    assert page() == [newest]
-    assert page(before=newest.id) == page(after=oldest.id) == [middle]
-    assert page(after=newest.id) == []
+    told = partial(reading.entries, connection, desk.merchant, "test")
+    assert told(Page(0)) == [newest]
+    assert told(Page(0, before=newest.id)) == told(Page(0), after=oldest.id) == [middle]
+    assert told(Page(0), after=newest.id) == []
 
 
 def test_a_statement_tells_the_same_entries_in_the_order_in_which_they_count(
@@ -194,7 +195,7 @@ def test_a_statement_tells_the_same_entries_in_the_order_in_which_they_count(
         (hold.id, now - 2 * HOUR, Sums(0, 5), Sums(107, 5)),
         (last.id, now - HOUR, Sums(-30, 0), Sums(77, 5)),
     ]
-    entries = reading.entries(connection, desk.merchant, "test", limit=9)
+    entries = reading.entries(connection, desk.merchant, "test", Page(9))
     assert {
         (one.id, one.transfer_id, one.kind, one.type, one.object_id, one.created_at)
         for one in told.lines

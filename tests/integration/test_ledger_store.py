@@ -14,6 +14,7 @@ from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Order, Transfer, TransferKind
 from paynexus.ledger.results import Status
+from paynexus.lists.model import Page, cut
 from paynexus.money import Money
 
 HOUR = dt.timedelta(hours=1)
@@ -141,7 +142,8 @@ def test_entries_are_read_from_the_newest_on(database: Database, merchant: Merch
             store.post(tx, payment(merchant, amount))
     connection = database.connection()
 
-    first = reading.entries(connection, merchant, "test", limit=2, before=None)
-    second = reading.entries(connection, merchant, "test", limit=2, before=first[-1].id)
+    first, more = cut(reading.entries(connection, merchant, "test", Page(2)), Page(2))
+    second = reading.entries(connection, merchant, "test", Page(2, before=first[-1].id))
+    assert more
     assert [one.amount for one in first + second] == [3, 2, 1]
-    assert reading.entries(connection, merchant, "live", limit=2, before=None) == []
+    assert reading.entries(connection, merchant, "live", Page[int](2)) == []

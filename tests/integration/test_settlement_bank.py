@@ -22,6 +22,7 @@ from paynexus.ledger import reading
 from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Transfer, TransferKind
+from paynexus.lists.model import Page
 from paynexus.money import Money
 from paynexus.settlement import service
 from paynexus.settlement.model import Settlement
@@ -147,7 +148,7 @@ class World:
     def settlements(self) -> list[Settlement]:
         """The merchant's settlements, newest first."""
         return service.list_settlements(
-            self.database, merchant_id=self.merchant, mode="test", limit=10
+            self.database, Page(10), merchant_id=self.merchant, mode="test"
         )[0]
 
     def balance(self) -> int:

@@ -20,6 +20,7 @@ from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.chart import BOOKINGS
 from paynexus.ledger.model import Transfer, TransferKind
+from paynexus.lists.model import Page
 from paynexus.money import Money
 from paynexus.payments import authority, operations
 from paynexus.settlement import reconciliation, service, store, views
@@ -99,7 +100,7 @@ def take(database: Database, merchant: MerchantId, now: dt.datetime) -> Callable
 
 
 def _all(database: Database, merchant: MerchantId) -> list[Settlement]:
-    return service.list_settlements(database, merchant_id=merchant, mode="test", limit=100)[0]
+    return service.list_settlements(database, Page(100), merchant_id=merchant, mode="test")[0]
 
 
 def _only(database: Database, merchant: MerchantId) -> Settlement:
@@ -543,9 +544,9 @@ def test_lists_page_from_the_newest(
     for day in range(3):
         take(1_000 + day)
         service.settle(database, bank, now=now + dt.timedelta(days=day))
-    first, more = service.list_settlements(database, merchant_id=merchant, mode="test", limit=2)
+    first, more = service.list_settlements(database, Page(2), merchant_id=merchant, mode="test")
     rest, end = service.list_settlements(
-        database, merchant_id=merchant, mode="test", limit=2, starting_after=first[-1].object_id
+        database, Page(2, before=first[-1].id), merchant_id=merchant, mode="test"
     )
 
     assert [s.amount for s in first + rest] == [1_002, 1_001, 1_000]

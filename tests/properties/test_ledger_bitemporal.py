@@ -16,6 +16,7 @@ from paynexus.ledger import reading, store
 from paynexus.ledger.accounts import Account, AccountType
 from paynexus.ledger.model import Balance, Entry, Order, Transfer, TransferKind
 from paynexus.ledger.reading import Line, Period, Statement, Sums
+from paynexus.lists.model import Page
 from paynexus.money import Money
 
 pytestmark = pytest.mark.proof
@@ -305,11 +306,11 @@ def test_entries_show_the_balance_after_each(
     forwards: list[Entry] = []
     backwards: list[Entry] = []
     while page := reading.entries(
-        books, merchant, "test", limit=size, after=forwards[-1].id if forwards else 0
+        books, merchant, "test", Page[int](size), after=forwards[-1].id if forwards else 0
     ):
         forwards += page
     while page := reading.entries(
-        books, merchant, "test", limit=size, before=backwards[-1].id if backwards else None
+        books, merchant, "test", Page(size, before=backwards[-1].id if backwards else None)
     ):
         backwards += page
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from paynexus import errors
@@ -69,7 +70,7 @@ def document() -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted(schemas.items())),
+            "schemas": dict(sorted(_reached(paths, schemas).items())),
             "examples": {
                 code: {"summary": one.title, "value": one.example()}
                 for code, one in REFUSALS.items()
@@ -113,6 +114,17 @@ def _answer_schemas() -> dict[str, Any]:
     return schemas
 
 
+def _reached(paths: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schemas that something refers to: queries are told parameter by parameter."""
+    found: dict[str, Any] = {"Problem": schemas["Problem"]}
+    ways: list[Any] = [paths, schemas["Problem"]]
+    while ways:
+        for name in set(re.findall(f'"{REFERENCE}(.+?)"', json.dumps(ways.pop()))) - found.keys():
+            found[name] = schemas[name]
+            ways.append(schemas[name])
+    return found
+
+
 def _api_functions() -> Iterator[str]:
     yield CALLBACKS
     for handler in sorted(FUNCTIONS.glob("*_api/handler.py")):
@@ -121,7 +133,26 @@ def _api_functions() -> Iterator[str]:
 
 def _part_of(app: Resolver, function: str) -> dict[str, Any]:
     part: dict[str, Any] = json.loads(app.get_openapi_json_schema(title=function, version="1"))
+    for path, item in part["paths"].items():
+        for route in app.routes_on(path):
+            for field in route.dependant.query_params:
+                asked = field.field_info.annotation
+                if isinstance(asked, type) and issubclass(asked, BaseModel):
+                    _tell_apart(item[route.method.lower()], asked)
     return part
+
+
+def _tell_apart(operation: dict[str, Any], asked: type[BaseModel]) -> None:
+    """Each parameter has the schema of its field: Powertools tells its type and no more."""
+    whole = asked.model_json_schema()
+    for parameter in operation["parameters"]:
+        field = dict(whole["properties"][parameter["name"]])
+        kind = field.pop("anyOf", [field])[0]
+        if "$ref" in kind:
+            kind = whole["$defs"][kind["$ref"].rpartition("/")[2]]
+        unsaid = {"title", "description"} | ({"default"} if field.get("default") is None else set())
+        schema = {**field, **kind}
+        parameter["schema"] = {name: schema[name] for name in schema if name not in unsaid}
 
 
 def _names_of(app: Resolver, function: str) -> dict[tuple[str, str], str]:

@@ -213,7 +213,8 @@ COMMENT ON FUNCTION ledger_open_holds IS
 -- for accounts that are spread over slots as well.
 
 CREATE FUNCTION ledger_page(
-    p_account_ids UUID [], p_before BIGINT, p_after BIGINT, p_limit INTEGER
+    p_account_ids UUID [], p_before BIGINT, p_after BIGINT, p_limit INTEGER,
+    p_least BIGINT DEFAULT 0
 ) RETURNS TABLE (
     id BIGINT, account_id UUID, transfer_id UUID, kind TEXT, object_id TEXT, type TEXT,
     currency CHAR(3), delta BIGINT, posted BIGINT, pending BIGINT, created_at TIMESTAMPTZ,
@@ -226,7 +227,7 @@ LANGUAGE sql STABLE SET plan_cache_mode = force_generic_plan SET jit = off AS $$
         CROSS JOIN LATERAL (
             (SELECT n.account_id, n.id FROM ledger_entries AS n
             WHERE p_after IS NULL AND n.account_id = a.id
-                AND n.id < coalesce(p_before, 9223372036854775807)
+                AND n.id < coalesce(p_before, 9223372036854775807) AND n.id >= p_least
             ORDER BY n.id DESC LIMIT p_limit)
             UNION ALL
             (SELECT n.account_id, n.id FROM ledger_entries AS n
@@ -255,8 +256,8 @@ LANGUAGE sql STABLE SET plan_cache_mode = force_generic_plan SET jit = off AS $$
     ORDER BY CASE WHEN p_after IS NULL THEN -e.id ELSE e.id END
 $$;
 COMMENT ON FUNCTION ledger_page IS
-    'Entries as recorded: the newest below p_before (null: of all) first, or the oldest above '
-    'p_after; with the debit-positive balances after each.';
+    'Entries as recorded: the newest below p_before (null: of all) first, down to p_least, or the '
+    'oldest above p_after; with the debit-positive balances after each.';
 
 CREATE FUNCTION ledger_statement(
     p_account_id UUID, p_from TIMESTAMPTZ, p_until TIMESTAMPTZ, p_known TIMESTAMPTZ,

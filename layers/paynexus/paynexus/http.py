@@ -303,7 +303,9 @@ def _invalid_request(faults: Sequence[Mapping[str, Any]]) -> errors.InvalidReque
     first = faults[0]
     if (first["loc"], first["type"]) == (("body",), "missing"):
         return errors.InvalidRequest("The body is empty; send a JSON object.")
-    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    kind, *within = first["loc"]
+    # A query is flat, whatever model reads it.
+    where = map(str, within[-1:] if kind == "query" else within)
     name = ".".join(where)
     detail = f"{name}: {first['msg']}" if name else str(first["msg"])
     return errors.InvalidRequest(detail, param=name or None)

@@ -1,5 +1,6 @@
 """Typed, time-ordered identifiers: UUIDv7 inside, `prefix_` and base32 outside."""
 
+import datetime as dt
 import secrets
 import threading
 import time
@@ -30,6 +31,8 @@ _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _VALUE_OF = {digit: value for value, digit in enumerate(ALPHABET)}
 _SHIFTS = range(120, -1, -10)
 _SEQUENCE_BITS = 12
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
 UUID_DIGITS = 32
 
 
@@ -51,6 +54,11 @@ class _Generator:
 
 new_id = _Generator()
 """A new UUIDv7, greater than every one this process made before."""
+
+
+def first_at(moment: dt.datetime) -> UUID:
+    """The least id of the moment's millisecond; the moment lies in 1970 or later."""
+    return UUID(int=(moment - _EPOCH) // _MILLISECOND << 80)
 
 
 def text(prefix: str, value: UUID) -> str:

@@ -25,6 +25,9 @@ GATEWAYS = "name"
 QUERY: Mapping[tuple[str, str], Callable[[World], str]] = {
     ("list_payments", "starting_after"): World.payment,
     ("list_disputes", "starting_after"): World.dispute,
+    ("list_disputes", "payment"): lambda world: str(
+        world.made("GET", f"/disputes/{world.dispute()}")["payment"]
+    ),
     ("list_settlements", "starting_after"): World.settlement,
     ("list_webhook_endpoints", "starting_after"): World.endpoint,
     ("list_events", "starting_after"): World.event,
@@ -36,7 +39,15 @@ QUERY: Mapping[tuple[str, str], Callable[[World], str]] = {
     ("read_payment_timeline", "starting_after"): World.timeline_item,
 }
 """Parameters that name an object, and what makes one."""
-PLAIN_QUERY = {"size", "margin", "layout", "limit", "state", "type", "at", "known_at", "holds"}
+PLAIN_QUERY = {
+    *("created[gte]", "created[gt]", "created[lte]", "created[lt]", "status", "currency"),
+    *("reference", "size", "margin", "layout", "limit"),
+    "state",
+    "type",
+    "at",
+    "known_at",
+    "holds",
+}
 """Parameters that name none."""
 
 

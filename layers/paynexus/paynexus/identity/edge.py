@@ -11,6 +11,7 @@ from paynexus.errors import RateLimited
 from paynexus.identity.access import PUBLIC_ROUTES, require_scope
 from paynexus.identity.model import Principal, principal_from
 from paynexus.identity.rate_limit import RateLimiter
+from paynexus.lists.query import require_known
 
 
 def merchant_api(
@@ -38,6 +39,7 @@ def merchant_api(
             )
         if route is not None:
             require_scope(caller, route)
+        require_known(app, event)
         app.answer_headers[versions.HEADER] = http.version_of(
             event["headers"], pinned=caller.api_version
         )

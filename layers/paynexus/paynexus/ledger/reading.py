@@ -6,15 +6,18 @@ credit-positive: what they are owed.
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.abc import Params
 from psycopg.rows import BaseRowFactory, class_row, dict_row
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId
 from paynexus.ledger.model import Balance, Entry
+from paynexus.lists import store as lists
+from paynexus.lists.model import Page
 
 SQL_BALANCES = """
 SELECT a.currency, (n.balance).posted, (n.balance).credits_pending AS pending_in,
@@ -42,8 +45,11 @@ SELECT p.id, p.transfer_id, p.kind, p.type, -p.delta AS amount,
 FROM ledger_page(ARRAY(
     SELECT id FROM accounts
     WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s AND type = 'merchant_payable'
-), %(before)s, %(after)s, %(limit)s) AS p
+    {like}
+), least(%(before)s, ledger_entry_id_at(%(until)s)), %(after)s, %(limit)s,
+ledger_entry_id_at(%(since)s)) AS p
 """
+FILTERS: lists.Filters = {"currency": "AND currency = %(currency)s"}
 SQL_STATEMENT = """
 SELECT o.posted AS opening_posted, o.pending AS opening_pending,
     c.posted AS closing_posted, c.pending AS closing_pending,
@@ -166,24 +172,26 @@ def entries(
     connection: Connection,
     merchant_id: MerchantId,
     mode: str,
+    page: Page[int],
     *,
-    limit: int,
-    before: int | None = None,
     after: int | None = None,
 ) -> list[Entry]:
-    """The merchant's entries as recorded: the newest first, older than the entry `before`.
+    """The merchant's entries as recorded: those on the page, newest first, and the one after.
 
-    With `after`: the oldest first, newer than that entry. `balance_after` is the account's
-    posted balance, or its pending one where the entry changes that.
+    With `after`, an entry's id: the oldest first, newer than that entry. `balance_after` is the
+    account's posted balance, or its pending one where the entry changes that.
     """
     values = {
+        **page.like,
         "merchant_id": merchant_id,
         "mode": mode,
-        "limit": limit,
-        "before": before,
+        "limit": page.limit + 1,
+        "before": page.before,
         "after": after,
+        "since": page.since,
+        "until": page.until,
     }
-    return _rows(connection, class_row(Entry), SQL_ENTRIES, values)
+    return _rows(connection, class_row(Entry), lists.statement(SQL_ENTRIES, FILTERS, page), values)
 
 
 def statement(
@@ -248,7 +256,7 @@ def overdue_seconds(connection: Connection) -> float:
 def _rows[T](
     connection: Connection,
     factory: BaseRowFactory[T],
-    query: str,
+    query: LiteralString | sql.Composed,
     values: Params | None = None,
 ) -> list[T]:
     with connection.cursor(row_factory=factory) as cursor:

@@ -3,7 +3,6 @@
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
 
 from paynexus.ids import DeliveryId, EndpointId, EventId, MerchantId
 
@@ -46,14 +45,6 @@ class Owner:
 
     merchant_id: MerchantId
     mode: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a list is asked for: what comes after an item, newest first."""
-
-    limit: int
-    after: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

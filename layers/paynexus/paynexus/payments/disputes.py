@@ -7,6 +7,7 @@ day besides: the callback of its end may never come.
 import datetime as dt
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from uuid import UUID
 
 from paynexus import ids
 from paynexus.db import Connection, Database
@@ -21,6 +22,7 @@ from paynexus.gateways.port import (
     Result,
 )
 from paynexus.ids import DisputeId, MerchantId, PaymentId
+from paynexus.lists.model import Page, cut
 from paynexus.observability import count, logger
 from paynexus.payments import cases, dispute_endings, steps
 from paynexus.payments.cases import Kind
@@ -118,12 +120,11 @@ def find(db: Database, dispute_id: DisputeId, merchant_id: MerchantId, mode: str
 
 
 def page(
-    db: Database, merchant_id: MerchantId, mode: str, *, limit: int, before: DisputeId | None
+    db: Database, merchant_id: MerchantId, mode: str, page: Page[UUID]
 ) -> tuple[list[Dispute], bool]:
     """One page of the merchant's disputes, newest first, and whether there are more."""
     with db.reading() as connection:
-        found = store.page(connection, merchant_id, mode, limit=limit + 1, before=before)
-    return found[:limit], len(found) > limit
+        return cut(store.page(connection, merchant_id, mode, page), page)
 
 
 def _ask_again(

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from paynexus import idempotency, ids
 from paynexus.db import Connection, Database
@@ -12,6 +13,7 @@ from paynexus.errors import InvalidRequest, NotFound
 from paynexus.idempotency import Answer, Claim, Scope
 from paynexus.ids import MerchantId, PaymentId, TransferId
 from paynexus.ledger.model import Order
+from paynexus.lists.model import Page, cut
 from paynexus.money import Money, limit_of
 from paynexus.payments import endings
 from paynexus.payments.bookings import payment_transfer
@@ -93,12 +95,11 @@ def find(db: Database, payment_id: PaymentId, merchant_id: MerchantId, mode: str
 
 
 def page(
-    db: Database, merchant_id: MerchantId, mode: str, *, limit: int, before: PaymentId | None
+    db: Database, merchant_id: MerchantId, mode: str, page: Page[UUID]
 ) -> tuple[list[Payment], bool]:
     """One page of the merchant's payments, newest first, and whether there are more."""
     with db.reading() as connection:
-        found = store.page(connection, merchant_id, mode, limit=limit + 1, before=before)
-    return found[:limit], len(found) > limit
+        return cut(store.page(connection, merchant_id, mode, page), page)
 
 
 def own(payment: Payment, merchant_id: MerchantId, mode: str) -> Payment:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -11,6 +12,7 @@ from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, NotFound, PayNexusError
 from paynexus.ids import MerchantId, SettlementId
 from paynexus.ledger.model import TransferKind
+from paynexus.lists.model import Page, cut
 from paynexus.observability import count, gauge, logger
 from paynexus.settlement import iso20022, model, store
 from paynexus.settlement.lifecycle import book, mark_instructed
@@ -74,22 +76,15 @@ def settle(db: Database, bank: Bank, *, now: datetime, cutoff: datetime | None =
 
 def list_settlements(
     db: Database,
+    page: Page[UUID],
     *,
     merchant_id: MerchantId,
     mode: str,
-    limit: int,
-    starting_after: str | None = None,
 ) -> tuple[list[Settlement], bool]:
-    """A page of the merchant's settlements, newest first, and whether there are more.
-
-    InvalidRequest for a cursor that is no settlement's id.
-    """
-    before = _cursor(starting_after)
+    """A page of the merchant's settlements, newest first, and whether there are more."""
     with db.reading() as connection:
-        found = store.page(
-            connection, merchant_id=merchant_id, mode=mode, before=before, limit=limit + 1
-        )
-    return found[:limit], len(found) > limit
+        found = store.page(connection, page, merchant_id=merchant_id, mode=mode)
+    return cut(found, page)
 
 
 def settlement(

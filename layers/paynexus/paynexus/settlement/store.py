@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, SettlementId, TransferId
+from paynexus.lists import store as lists
+from paynexus.lists.model import Page
 from paynexus.settlement.model import (
     BankAccount,
     BankLine,
@@ -18,6 +21,9 @@ from paynexus.settlement.model import (
     StatementLine,
     Status,
 )
+
+ABOVE_ALL = UUID(int=2**128 - 1)
+"""No settlement has this id, or a greater one."""
 
 COLUMNS = """
 id, merchant_id, amount, status, processed_at, currency, mode, cutoff, message_id,
@@ -129,10 +135,16 @@ SELECT {COLUMNS} FROM settlements WHERE id = %s AND merchant_id = %s AND mode = 
 SELECT_PAGE = f"""
 SELECT {COLUMNS} FROM settlements
  WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
-   AND (%(before)s::uuid IS NULL OR id < %(before)s)
+   AND id < %(above)s
+   AND created_at >= %(since)s AND created_at < %(until)s
+   {{like}}
  ORDER BY id DESC
  LIMIT %(limit)s
 """  # noqa: S608
+FILTERS: lists.Filters = {
+    "status": "AND status = %(status)s",
+    "currency": "AND currency = %(currency)s",
+}
 
 SELECT_LINES = """
 SELECT l.entry_id, e.kind, e.object_id, e.transaction_id AS payment_id, l.amount, e.currency,
@@ -286,16 +298,17 @@ def settlement(
 
 def page(
     connection: Connection,
+    page: Page[UUID],
     *,
     merchant_id: MerchantId,
     mode: str,
-    before: SettlementId | None,
-    limit: int,
 ) -> list[Settlement]:
-    """The merchant's settlements, newest cut-off first, from just before one of them."""
-    values = {"merchant_id": merchant_id, "mode": mode, "before": before, "limit": limit}
+    """The merchant's settlements on the page, newest cut-off first, and the one after them."""
+    query = lists.statement(SELECT_PAGE, FILTERS, page)
+    # Ids tell of the cut-off, which may lie days before the settlement was made.
+    values = {**lists.values(page, merchant_id, mode), "above": page.before or ABOVE_ALL}
     with connection.cursor(row_factory=class_row(Settlement)) as cursor:
-        return cursor.execute(SELECT_PAGE, values).fetchall()
+        return cursor.execute(query, values).fetchall()
 
 
 def lines(connection: Connection, settlement_id: SettlementId) -> list[StatementLine]:

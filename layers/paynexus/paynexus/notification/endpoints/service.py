@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
 from paynexus.idempotency import Answer, Scope
 from paynexus.ids import EndpointId
+from paynexus.lists.model import Page, cut
 from paynexus.notification import store as delivery_store
 from paynexus.notification import views, webhook
 from paynexus.notification.addresses import AddressRefused, Network, require_usable
@@ -21,7 +22,6 @@ from paynexus.notification.model import (
     Endpoint,
     EndpointStatus,
     Owner,
-    Page,
 )
 from paynexus.sealing import Vault, run_sealed
 
@@ -101,11 +101,10 @@ def find(db: Database, owner: Owner, endpoint_id: EndpointId) -> Endpoint:
         return _find(tx, owner, endpoint_id)
 
 
-def list_of(db: Database, owner: Owner, page: Page) -> tuple[list[Endpoint], bool]:
+def list_of(db: Database, owner: Owner, page: Page[UUID]) -> tuple[list[Endpoint], bool]:
     """A page of the owner's endpoints, newest first, and whether there are more."""
     with db.transaction() as tx:
-        found = store.list_of(tx, owner, replace(page, limit=page.limit + 1))
-    return found[: page.limit], len(found) > page.limit
+        return cut(store.list_of(tx, owner, page), page)
 
 
 def change(

@@ -2,12 +2,15 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from uuid import UUID
 
 from psycopg.rows import class_row
 
 from paynexus.db import Connection
 from paynexus.ids import EndpointId
-from paynexus.notification.model import ENDPOINTS_MAX, DisabledReason, Endpoint, Owner, Page
+from paynexus.lists import store as lists
+from paynexus.lists.model import Page
+from paynexus.notification.model import ENDPOINTS_MAX, DisabledReason, Endpoint, Owner
 
 COLUMNS = "id, url, description, event_types, status, disabled_reason, mode, created_at"
 
@@ -65,22 +68,23 @@ def find(
 LIST = f"""
 SELECT {COLUMNS} FROM webhook_endpoints
 WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s AND deleted_at IS NULL
-    AND (%(after)s::UUID IS NULL OR id < %(after)s)
+    AND id >= %(least)s AND id < %(above)s
+    AND created_at >= %(since)s AND created_at < %(until)s
+    {{like}}
 ORDER BY id DESC
 LIMIT %(limit)s
 """  # noqa: S608 - constants
 
 
-def list_of(tx: Connection, owner: Owner, page: Page) -> list[Endpoint]:
-    """A page of the owner's endpoints, newest first."""
-    values = {
-        "merchant_id": owner.merchant_id,
-        "mode": owner.mode,
-        "after": page.after,
-        "limit": page.limit,
-    }
+FILTERS: lists.Filters = {"status": "AND status = %(status)s"}
+
+
+def list_of(tx: Connection, owner: Owner, page: Page[UUID]) -> list[Endpoint]:
+    """The owner's endpoints on the page, newest first, and the one after them."""
+    query = lists.statement(LIST, FILTERS, page)
     with tx.cursor(row_factory=class_row(Endpoint)) as cursor:
-        return cursor.execute(LIST, values).fetchall()
+        cursor.execute(query, lists.values(page, owner.merchant_id, owner.mode))
+        return cursor.fetchall()
 
 
 UPDATE = """

@@ -7,7 +7,9 @@ from psycopg.rows import class_row
 
 from paynexus.db import Connection
 from paynexus.ids import DeliveryId, EventId
-from paynexus.notification.model import Attempt, Delivery, Event, Owner, Page
+from paynexus.lists import store as lists
+from paynexus.lists.model import Page
+from paynexus.notification.model import Attempt, Delivery, Event, Owner
 from paynexus.notification.store import EVENT_COLUMNS
 
 EVENT = f"""
@@ -26,21 +28,24 @@ def event(tx: Connection, owner: Owner, event_id: EventId) -> Event | None:
 EVENTS = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
-    AND (%(type)s::TEXT IS NULL OR type = %(type)s)
-    AND (%(object_id)s::TEXT IS NULL OR object_id = %(object_id)s)
-    AND (%(after)s::UUID IS NULL OR id < %(after)s)
+    AND id >= %(least)s AND id < %(above)s
+    AND created_at >= %(since)s AND created_at < %(until)s
+    {{like}}
 ORDER BY id DESC
 LIMIT %(limit)s
 """  # noqa: S608 - a constant
+EVENT_FILTERS: lists.Filters = {
+    "type": "AND type = %(type)s",
+    "object_id": "AND object_id = %(object_id)s",
+}
 
 
-def events_of(
-    tx: Connection, owner: Owner, page: Page, *, type_: str | None, object_id: str | None
-) -> list[Event]:
-    """A page of the owner's events, newest first."""
-    values = {**_scope(owner, page), "type": type_, "object_id": object_id}
+def events_of(tx: Connection, owner: Owner, page: Page[UUID]) -> list[Event]:
+    """The owner's events on the page, newest first, and the one after them."""
+    query = lists.statement(EVENTS, EVENT_FILTERS, page)
     with tx.cursor(row_factory=class_row(Event)) as cursor:
-        return cursor.execute(EVENTS, values).fetchall()
+        cursor.execute(query, lists.values(page, owner.merchant_id, owner.mode))
+        return cursor.fetchall()
 
 
 DELIVERY_COLUMNS = (
@@ -63,33 +68,25 @@ def delivery(tx: Connection, owner: Owner, delivery_id: DeliveryId) -> Delivery 
 DELIVERIES = f"""
 SELECT {DELIVERY_COLUMNS} FROM deliveries
 WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
-    AND (%(event_id)s::UUID IS NULL OR event_id = %(event_id)s)
-    AND (%(endpoint_id)s::UUID IS NULL OR endpoint_id = %(endpoint_id)s)
-    AND (%(state)s::TEXT IS NULL OR state = %(state)s)
-    AND (%(after)s::UUID IS NULL OR id < %(after)s)
+    AND id >= %(least)s AND id < %(above)s
+    AND created_at >= %(since)s AND created_at < %(until)s
+    {{like}}
 ORDER BY id DESC
 LIMIT %(limit)s
 """  # noqa: S608 - a constant
+DELIVERY_FILTERS: lists.Filters = {
+    "event": "AND event_id = %(event)s",
+    "endpoint": "AND endpoint_id = %(endpoint)s",
+    "state": "AND state = %(state)s",
+}
 
 
-def deliveries_of(
-    tx: Connection,
-    owner: Owner,
-    page: Page,
-    *,
-    event_id: UUID | None,
-    endpoint_id: UUID | None,
-    state: str | None,
-) -> list[Delivery]:
-    """A page of the owner's deliveries, newest first."""
-    values = {
-        **_scope(owner, page),
-        "event_id": event_id,
-        "endpoint_id": endpoint_id,
-        "state": state,
-    }
+def deliveries_of(tx: Connection, owner: Owner, page: Page[UUID]) -> list[Delivery]:
+    """The owner's deliveries on the page, newest first, and the one after them."""
+    query = lists.statement(DELIVERIES, DELIVERY_FILTERS, page)
     with tx.cursor(row_factory=class_row(Delivery)) as cursor:
-        return cursor.execute(DELIVERIES, values).fetchall()
+        cursor.execute(query, lists.values(page, owner.merchant_id, owner.mode))
+        return cursor.fetchall()
 
 
 ATTEMPTS = """
@@ -103,12 +100,3 @@ def attempts_of(tx: Connection, delivery_ids: Sequence[UUID]) -> list[Attempt]:
     """Every attempt of these deliveries, in order."""
     with tx.cursor(row_factory=class_row(Attempt)) as cursor:
         return cursor.execute(ATTEMPTS, (list(delivery_ids),)).fetchall()
-
-
-def _scope(owner: Owner, page: Page) -> dict[str, object]:
-    return {
-        "merchant_id": owner.merchant_id,
-        "mode": owner.mode,
-        "after": page.after,
-        "limit": page.limit,
-    }

@@ -1,13 +1,17 @@
 """Disputes in SQL, run on the caller's connection."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
+from uuid import UUID
 
+from psycopg import sql
+from psycopg.abc import Params
 from psycopg.rows import dict_row
 
 from paynexus.db import Connection
 from paynexus.ids import DisputeId, MerchantId, PaymentId, TransferId
+from paynexus.lists import store as lists
+from paynexus.lists.model import Page
 from paynexus.money import Money
 from paynexus.payments.dispute import Dispute, DisputeStatus
 
@@ -16,10 +20,17 @@ SQL_FIND = "SELECT * FROM disputes WHERE id = %s AND merchant_id = %s AND mode =
 SQL_LIST = """
 SELECT * FROM disputes
 WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
-    AND (%(before)s::UUID IS NULL OR id < %(before)s)
+    AND id >= %(least)s AND id < %(above)s
+    AND created_at >= %(since)s AND created_at < %(until)s
+    {like}
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+FILTERS: lists.Filters = {
+    "status": "AND status = %(status)s",
+    "currency": "AND currency = %(currency)s",
+    "payment": "AND payment_id = %(payment)s",
+}
 SQL_PUT = """
 INSERT INTO disputes (
     id, payment_id, merchant_id, mode, amount, covered_amount, currency, status, reason,
@@ -61,16 +72,11 @@ def find(
 
 
 def page(
-    connection: Connection,
-    merchant_id: MerchantId,
-    mode: str,
-    *,
-    limit: int,
-    before: DisputeId | None,
+    connection: Connection, merchant_id: MerchantId, mode: str, page: Page[UUID]
 ) -> list[Dispute]:
-    """The merchant's disputes, newest first, older than `before`."""
-    values = {"merchant_id": merchant_id, "mode": mode, "limit": limit, "before": before}
-    return _all(connection, SQL_LIST, values)
+    """The merchant's disputes on the page, newest first, and the one after them."""
+    query = lists.statement(SQL_LIST, FILTERS, page)
+    return _all(connection, query, lists.values(page, merchant_id, mode))
 
 
 def put(tx: Connection, dispute: Dispute, *, now: dt.datetime) -> None:
@@ -101,10 +107,10 @@ def take_up(tx: Connection, *, before: dt.datetime, now: dt.datetime) -> tuple[s
 
 
 def _all(
-    connection: Connection, query: str, values: Sequence[object] | dict[str, object]
+    connection: Connection, query: LiteralString | sql.Composed, values: Params
 ) -> list[Dispute]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return [_from_row(row) for row in cursor.execute(query.encode(), values)]
+        return [_from_row(row) for row in cursor.execute(query, values)]
 
 
 def _from_row(row: dict[str, Any]) -> Dispute:

@@ -8,6 +8,8 @@ from psycopg.rows import dict_row
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, PaymentId, QrCodeId, TransferId
+from paynexus.lists import store as lists
+from paynexus.lists.model import Page
 from paynexus.money import Money
 from paynexus.payments.model import (
     Challenge,
@@ -30,11 +32,18 @@ SQL_LIST = (
     SQL_SELECT
     + """
 WHERE t.merchant_id = %(merchant_id)s AND t.mode = %(mode)s
-    AND (%(before)s::UUID IS NULL OR t.id < %(before)s)
+    AND t.id >= %(least)s AND t.id < %(above)s
+    AND t.created_at >= %(since)s AND t.created_at < %(until)s
+    {like}
 ORDER BY t.id DESC
 LIMIT %(limit)s
 """
 )
+FILTERS: lists.Filters = {
+    "status": "AND t.status = %(status)s",
+    "currency": "AND t.currency = %(currency)s",
+    "reference": "AND t.reference = %(reference)s",
+}
 # Whatever is not decided holds money: the open holds are few, and indexed anyway. What is
 # unknown at the gateway has turns of its own.
 SQL_TAKE_UP = """
@@ -95,17 +104,13 @@ def lock(tx: Connection, payment_id: PaymentId) -> None:
 
 
 def page(
-    connection: Connection,
-    merchant_id: MerchantId,
-    mode: str,
-    *,
-    limit: int,
-    before: PaymentId | None,
+    connection: Connection, merchant_id: MerchantId, mode: str, page: Page[UUID]
 ) -> list[Payment]:
-    """The merchant's payments, newest first, older than `before`."""
-    values = {"merchant_id": merchant_id, "mode": mode, "limit": limit, "before": before}
+    """The merchant's payments on the page, newest first, and the one after them."""
+    query = lists.statement(SQL_LIST, FILTERS, page)
     with connection.cursor(row_factory=dict_row) as cursor:
-        return [from_row(row) for row in cursor.execute(SQL_LIST, values)]
+        cursor.execute(query, lists.values(page, merchant_id, mode))
+        return [from_row(row) for row in cursor]
 
 
 def take_up(

@@ -87,6 +87,8 @@ IAT = CLAIMS["iat"]
 
 def segment(value: object) -> str:
     """A base64url segment of a JWT."""
+    if isinstance(value, str) and value.startswith("{"):
+        value = value.encode()
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
@@ -133,6 +135,8 @@ def hmac_signed(algorithm: str) -> str:
 HEAD, BODY, SIGNATURE = TOKEN.split(".")
 OTHER = KMS.keys["other"]
 JWK = {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}
+
+TWICE = '{"%s":"%s",%s'
 
 ATTACKS = {
     "alg none, no signature": f"{segment({'alg': 'none', 'typ': 'JWT'})}.{BODY}.",
@@ -221,6 +225,11 @@ ATTACKS = {
     "merchant is a bare UUID": with_claims(merchant_id=str(MERCHANT)),
     "merchant is a number": with_claims(merchant_id=1),
     "scope is a list": with_claims(scope=["admin"]),
+    "sub twice, ours last": signed(TWICE % ("sub", "attacker", json.dumps(CLAIMS)[1:])),
+    "exp twice, ours last": signed(TWICE % ("exp", "9", json.dumps(CLAIMS)[1:])),
+    "sub twice, spelt otherwise": signed(TWICE % ("\\u0073ub", "x", json.dumps(CLAIMS)[1:])),
+    "alg twice": signed(CLAIMS, TWICE % ("alg", "none", json.dumps(HEADER)[1:])),
+    "claims after a byte order mark": signed(b"\xef\xbb\xbf" + json.dumps(CLAIMS).encode()),
     "claims are a list": signed([CLAIMS]),
     "claims are text": signed("x"),
     "claims are no JSON": signed(b"{"),

@@ -12,9 +12,9 @@ from uuid import UUID
 import jwt
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from paynexus import ids
+from paynexus import ids, jsontext
 from paynexus.clock import Renewed
-from paynexus.errors import ConfigurationError, Unauthenticated
+from paynexus.errors import ConfigurationError, InvalidRequest, Unauthenticated
 from paynexus.identity.model import Client, Mode, Principal
 from paynexus.identity.token_keys import (
     ALGORITHM,
@@ -34,6 +34,7 @@ SIGNING_KEY_SECONDS = 15
 """How long a signer uses the key that its alias named."""
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 """Ours carry these and no other: no `jku`, `x5u`, `jwk`, `crit` to be tempted by."""
+UNREADABLE = (jwt.PyJWTError, InvalidRequest)
 REQUIRED_CLAIMS = ["aud", "exp", "iat", "iss", "sub"]
 
 
@@ -108,7 +109,7 @@ class TokenVerifier:
         try:
             claims = self._claims(token, now=now)
             return VerifiedToken(_principal_of(claims), _valid_expiry_of(claims, now=now))
-        except (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        except (*UNREADABLE, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             # Which check failed is no business of whoever forged the token.
             raise Unauthenticated("The token is not valid: ask for another.") from None
 
@@ -138,10 +139,14 @@ class TokenVerifier:
 
 
 def _require_canonical(token: str) -> None:
-    # base64 decoders forgive stray bits and bytes; one token has exactly one spelling here.
-    for part in token.split("."):
-        if encoded(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) != part:
-            raise ValueError("not base64url as RFC 7515 writes it")
+    # base64 decoders forgive stray bits and bytes, JSON's a name that stands twice (RFC 7519, 4,
+    # leaves it to us): one token has exactly one spelling and one reading here.
+    parts = token.split(".")
+    decoded = [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts]
+    if [encoded(part) for part in decoded] != parts:
+        raise ValueError("not base64url as RFC 7515 writes it")
+    for part in decoded[:2]:
+        jsontext.parse(part.decode())
 
 
 def _valid_expiry_of(claims: Mapping[str, Any], *, now: dt.datetime) -> int:

@@ -27,13 +27,16 @@ MIGRATIONS = ROOT / "infra/database/migrations"
 TEMPLATE = "paynexus_template"
 FUZZ_CASES = 700
 """Generated requests in `make test`; `make fuzz` sends twenty thousand."""
+SEEDS = 1_000
+"""Scenarios of the simulation in `make check`; `--seeds 2000` plays twice as many."""
 STORM_KEYS = 3
 """Keys of a storm in `make check`; `--storm-keys 50` makes it ten thousand requests."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long a storm lasts, and how much is generated."""
+    """How long a storm lasts, how much is simulated, and how much is generated."""
     parser.addoption("--storm-keys", type=int, default=STORM_KEYS, help="200 requests for each")
+    parser.addoption("--seeds", type=int, default=SEEDS, help="scenarios of the simulation")
     parser.addoption("--fuzz-cases", type=int, default=FUZZ_CASES, help="requests to generate")
     parser.addoption("--fuzz-seed", type=int, default=1, help="which requests")
 

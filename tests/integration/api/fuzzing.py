@@ -52,14 +52,16 @@ KEPT_UNREAD = {"take_callback": (negative_data_rejection,)}
 AT_THE_EDGE = frozenset({405})
 """Statuses of methods that no operation has: no operation documents them."""
 AMOUNT_LIMIT = 60_000
-"""In minor units: more is challenged, and a little more must be among what is tried."""
+"""In minor units: from 50,000 on a payment is challenged."""
+AMOUNT_LIMITS = {"capture_payment": 1_300, "refund_payment": 300}
+"""What may be left of a payment, and a little more."""
 CLIENTS = 16
 """Of each merchant: together they stay below their rates."""
 RENEWED_AFTER = 5_000
 """Requests after which tokens are new: long before they expire."""
 FRESH_EVERY = 20
 """Requests that one object serves, before another like it is made."""
-SOON_USED_UP = {World.held, World.challenged, World.endpoint}
+SOON_USED_UP = {World.held, World.challenged, World.refundable, World.endpoint}
 FRESH_EVERY_WHEN_USED_UP = 3
 TOKENS = ("tok_approve", "tok_decline", "tok_capture_decline", "tok_refund_decline", "tok_dispute")
 GOOD_TOKENS = 75
@@ -144,6 +146,8 @@ class Objects:
             return World.held
         if operation_id == "confirm_payment":
             return World.challenged
+        if operation_id == "refund_payment":
+            return World.refundable
         if parameter == "name":
             return World.gateway
         maker: Callable[[World], str] = getattr(World, parameter.removesuffix("_id"))
@@ -183,8 +187,7 @@ class Fuzz:
                 generation_config=schema.config.generation_for(operation=operation),
             )
             for case in edges:
-                if case.meta is not None and not case.meta.is_negative_at(ParameterLocation.PATH):
-                    self._season(case, TOKENS[0], is_body=False)
+                self._season(case, TOKENS[0], is_body=False)
                 self._try(case, self._authorization(case))
         return self.found
 
@@ -227,7 +230,7 @@ class Fuzz:
 
     def _season(self, case: AnyCase, token: str, *, is_body: bool) -> None:
         name = _name_of(case)
-        if case.path_parameters:
+        if case.path_parameters and not _is_wrong_in_its_path(case):
             case.path_parameters = {
                 parameter: self.objects.of(name, parameter) for parameter in case.path_parameters
             }
@@ -239,13 +242,18 @@ class Fuzz:
 
     def _usual(self, name: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
         """What makes a valid body of the operation succeed, as far as that can be said."""
-        if name == "take_payment":
-            amount = body["amount"] % AMOUNT_LIMIT + 1
-            usual = {"payment_method": token, "qr_code": None, "currency": "EUR"}
-            return usual | {"amount": amount}
         if name == "issue_token":
             return self.clients.credentials()
-        return {"url": ENDPOINT["url"]} if "url" in body else {}
+        usual: dict[str, Any] = {}
+        if name == "take_payment":
+            usual |= {"payment_method": token, "qr_code": None}
+        if "currency" in body:
+            usual["currency"] = "EUR"
+        if body.get("amount"):
+            usual["amount"] = body["amount"] % AMOUNT_LIMITS.get(name, AMOUNT_LIMIT) + 1
+        if "url" in body:
+            usual["url"] = ENDPOINT["url"]
+        return usual
 
     def _authorization(self, case: AnyCase) -> dict[str, str]:
         if not _has_token(case):
@@ -291,6 +299,10 @@ class Fuzz:
 def _operations(schema: BaseSchema) -> list[AnyOperation]:
     found = [one for one in schema.get_all_operations() if isinstance(one, Ok)]
     return [one.ok() for one in found]
+
+
+def _is_wrong_in_its_path(case: AnyCase) -> bool:
+    return case.meta is not None and case.meta.is_negative_at(ParameterLocation.PATH)
 
 
 def _name_of(case: AnyCase) -> str:

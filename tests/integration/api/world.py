@@ -94,6 +94,10 @@ class World:
         """A payment whose payer has to prove who they are."""
         return self.payment(token, amount=75_000)
 
+    def refundable(self) -> str:
+        """A payment of which nothing has gone back."""
+        return self.payment()
+
     def refund(self) -> str:
         """A refund."""
         return str(self.made("POST", f"/payments/{self.payment()}/refunds", {"amount": 1})["id"])

@@ -29,14 +29,14 @@ def _written_out(text: object) -> object:
     return text
 
 
-type Moment = Annotated[AwareDatetime | None, BeforeValidator(_written_out), Query()]
+type PastMoment = Annotated[AwareDatetime | None, BeforeValidator(_written_out), Query()]
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
 
 @router.get("/balances", summary="Read what the merchant is owed, by currency")
 def read_balances(
-    at: Moment = None, known_at: Moment = None, *, holds: Annotated[bool, Query()] = False
+    at: PastMoment = None, known_at: PastMoment = None, *, holds: Annotated[bool, Query()] = False
 ) -> Response[str]:
     """`posted` is booked, `pending` may come, `available` can be paid out or refunded.
 

@@ -4,12 +4,14 @@ import importlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from merchants_api.merchant import Configuration
 from paynexus import errors
 from paynexus.gateways.callbacks import DIALECTS
 from paynexus.http import Resolver
@@ -106,8 +108,14 @@ def _problem() -> dict[str, Any]:
 
 
 def _answer_schemas() -> dict[str, Any]:
+    """Of every model in an answer, but for those that requests bring along."""
+    requested = _schemas_of([Configuration])
+    return {name: one for name, one in _schemas_of(models()).items() if name not in requested}
+
+
+def _schemas_of(found: Sequence[type[BaseModel]]) -> dict[str, Any]:
     _, generated = models_json_schema(
-        [(model, "validation") for model in models()], ref_template=REFERENCE + "{model}"
+        [(model, "validation") for model in found], ref_template=REFERENCE + "{model}"
     )
     schemas: dict[str, Any] = generated["$defs"]
     return schemas
@@ -165,7 +173,7 @@ def _show_requests(operation: dict[str, Any]) -> None:
     [content] = operation["requestBody"]["content"].values()
     content["examples"] = {
         replies.key_of(one): {"summary": one.title, "value": one.request}
-        for one in EXAMPLES[operation["operationId"]]
+        for one in EXAMPLES.get(operation["operationId"], ())
         if one.request is not None
     }
 

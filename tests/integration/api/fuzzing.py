@@ -81,13 +81,22 @@ class Found:
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     succeeded: Counter[str] = field(default_factory=Counter)
-    faults: dict[str, str] = field(default_factory=dict)
-    """By operation and kind, one request that shows it."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """By operation and kind, how many answers were not as the document promises."""
+    shown: dict[str, str] = field(default_factory=dict)
+    """Of each of them, the first."""
 
     @property
     def server_errors(self) -> int:
         """Answers that say it is our fault."""
         return sum(count for status, count in self.statuses.items() if status >= 500)
+
+    def __str__(self) -> str:
+        told = (
+            f"{name} ({count} times)\n{self.shown[name]}" for name, count in self.faults.items()
+        )
+        counts = f"{self.cases} requests, {self.server_errors} answers of 5xx, "
+        return "\n\n".join([f"{counts}{self.faults.total()} not as promised", *told])
 
 
 @dataclass
@@ -293,7 +302,9 @@ class Fuzz:
         return response
 
     def _note(self, case: AnyCase, kind: str, shown: str) -> None:
-        self.found.faults.setdefault(f"{_name_of(case)}: {kind}", shown)
+        name = f"{_name_of(case)}: {kind}"
+        self.found.faults[name] += 1
+        self.found.shown.setdefault(name, shown)
 
 
 def _operations(schema: BaseSchema) -> list[AnyOperation]:

@@ -42,6 +42,6 @@ def read_dispute(dispute_id: str) -> Response[str]:
 
 def _cursor(text: str | None) -> DisputeId | None:
     try:
-        return DisputeId(ids.parse("dp", text)) if text else None
+        return None if text is None else DisputeId(ids.parse("dp", text))
     except ValueError:
         raise InvalidRequest("No such dispute id.", param="starting_after") from None

@@ -70,6 +70,6 @@ def read_payment_timeline(
 
 def _cursor(text: str | None) -> PaymentId | None:
     try:
-        return PaymentId(ids.parse("pay", text)) if text else None
+        return None if text is None else PaymentId(ids.parse("pay", text))
     except ValueError:
         raise InvalidRequest("No such payment id.", param="starting_after") from None

@@ -45,6 +45,15 @@ PREFIX_OF = {
     "delivery_id": "del",
 }
 """How the ids that paths name begin."""
+CURSOR_OF = {
+    "list_payments": "pay",
+    "list_disputes": "dp",
+    "list_settlements": "set",
+    "list_webhook_endpoints": "we",
+    "list_events": "evt",
+    "list_deliveries": "del",
+}
+"""How the ids begin that lists go on after."""
 REFERENCE = "#/components/schemas/"
 METHODS = ("get", "post", "patch", "put", "delete")
 GENERATED = {"HTTPValidationError", "ResponseValidationError", "ValidationError"}
@@ -160,11 +169,19 @@ def _finished(
             operation["requestBody"] = fixed.CALLBACK
             parameters[0]["schema"] = {"enum": sorted(DIALECTS)}
         for one in parameters:
-            if one["in"] == "path" and one["name"] in PREFIX_OF:
-                one["schema"] = {"type": "string", "pattern": pattern_of(PREFIX_OF[one["name"]])}
+            prefix = _prefix_of(one["name"], operation["operationId"])
+            if prefix is not None:
+                one["schema"] = {"type": "string", "pattern": pattern_of(prefix)}
         _show_requests(operation)
         operation["responses"] = replies.responses_of(method, operation)
     return item
+
+
+def _prefix_of(parameter: str, operation_id: str) -> str | None:
+    """How the ids begin that the parameter takes, if it takes any."""
+    if parameter == "starting_after":
+        return CURSOR_OF.get(operation_id)
+    return PREFIX_OF.get(parameter) or PREFIX_OF.get(f"{parameter}_id")
 
 
 def _show_requests(operation: dict[str, Any]) -> None:

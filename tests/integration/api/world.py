@@ -133,11 +133,11 @@ class World:
         payload = self.made("POST", "/qr-codes", CODE)["payload"]
         return str(self.made("POST", "/qr-codes/scan", {"payload": payload})["qr_code"])
 
-    def endpoint(self) -> str:
+    def endpoint(self, **order: object) -> str:
         """A webhook endpoint; sixteen are allowed, so the oldest make room."""
         for old in self.made("GET", "/webhook-endpoints")["data"][10:]:
             self.made("DELETE", f"/webhook-endpoints/{old['id']}")
-        return str(self.made("POST", "/webhook-endpoints", ENDPOINT)["id"])
+        return str(self.made("POST", "/webhook-endpoints", {**ENDPOINT, **order})["id"])
 
     def event(self) -> str:
         """What was told last of a payment."""
@@ -146,7 +146,7 @@ class World:
 
     def delivery(self) -> str:
         """An event on its way to an endpoint, not yet attempted."""
-        self.endpoint()
+        self.endpoint(event_types=[])
         event_id = EventId(ids.parse("evt", self.event()))
         with self.database.transaction() as tx:
             notifications.fan_out(tx, event_id, now=runtime.clock()(), look_back=LOOK_BACK)

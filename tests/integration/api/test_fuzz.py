@@ -10,6 +10,8 @@ from tools import export_openapi
 
 OPERATIONS_THAT_SUCCEED = 30
 """A run in which hardly anything succeeds says little about answers."""
+EDGES = 1_000
+"""At least so many: some for each limit of each parameter and member."""
 
 
 @pytest.fixture
@@ -33,6 +35,15 @@ def test_generated_requests_are_answered_as_documented(
 
     assert fuzz.found.cases >= cases
     assert len(fuzz.found.succeeded) >= OPERATIONS_THAT_SUCCEED
+
+
+def test_the_edges_of_every_schema_are_answered_as_documented(
+    fuzz: Fuzz, record_property: Callable[[str, object], None]
+) -> None:
+    """Limits and what lies just beyond them, missing parts, wrong types, one after another."""
+    require_clean(fuzz.run_edges(), record_property)
+
+    assert fuzz.found.cases >= EDGES
 
 
 def require_clean(found: Found, record_property: Callable[[str, object], None]) -> None:

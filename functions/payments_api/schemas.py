@@ -82,7 +82,12 @@ class PaymentOrder(http.Strict):
     customer: CustomerOrder | None = None
     qr_code: Annotated[str, StringConstraints(max_length=128)] | None = None
     metadata: Annotated[
-        dict[MetadataKey, MetadataValue], AfterValidator(_fitting), Field(default_factory=dict)
+        dict[MetadataKey, MetadataValue],
+        AfterValidator(_fitting),
+        Field(
+            default_factory=dict,
+            json_schema_extra={"additionalProperties": False, "maxProperties": METADATA_KEYS_LIMIT},
+        ),
     ]
 
     def to_request(self) -> PaymentRequest:

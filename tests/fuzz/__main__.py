@@ -17,8 +17,8 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=20_000, help="requests to send, at least")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other requests")
     given = parser.parse_args()
-    options = ["--fuzz-cases", str(given.cases), "--fuzz-seed", str(given.seed)]
-    return int(pytest.main([PROPERTY, *options]))
+    counts = ["--fuzz-cases", str(given.cases), "--fuzz-seed", str(given.seed)]
+    return int(pytest.main([PROPERTY, "--show-capture=no", "--tb=short", *counts]))
 
 
 if __name__ == "__main__":

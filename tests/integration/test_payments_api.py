@@ -227,6 +227,7 @@ def test_an_unknown_method_is_told_the_known_ones(call: Caller, method: str) -> 
         ("/ledger-entries", {"starting_after": "9" * 40}),
         ("/ledger-entries", {"limit": "1e1"}),
         ("/settlements", {"starting_after": "set_nonsense"}),
+        ("/settlements", {"starting_after": ""}),
         ("/balances", {"at": "0"}),
         ("/balances", {"known_at": "1795366200"}),
     ],
@@ -236,3 +237,12 @@ def test_an_odd_parameter_is_refused(call: Caller, path: str, query: dict[str, s
     answer = call(merchants, "GET", path, query=query)
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/payments", "/disputes", "/payments/{}/timeline"])
+def test_an_empty_cursor_is_no_cursor(call: Caller, acquirer: Sandbox, path: str) -> None:
+    """400, as in every list: who means the first page leaves it out."""
+    payment = take(call)
+    answer = call(handler, "GET", path.format(payment["id"]), query={"starting_after": ""})
+
+    assert (answer.status, answer.json()["param"]) == (400, "starting_after")

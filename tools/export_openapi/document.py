@@ -4,13 +4,14 @@ import importlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from merchants_api.merchant import Configuration
 from paynexus import errors
 from paynexus.gateways.callbacks import DIALECTS
 from paynexus.http import Resolver
@@ -44,6 +45,15 @@ PREFIX_OF = {
     "delivery_id": "del",
 }
 """How the ids that paths name begin."""
+CURSOR_OF = {
+    "list_payments": "pay",
+    "list_disputes": "dp",
+    "list_settlements": "set",
+    "list_webhook_endpoints": "we",
+    "list_events": "evt",
+    "list_deliveries": "del",
+}
+"""How the ids begin that lists go on after."""
 REFERENCE = "#/components/schemas/"
 METHODS = ("get", "post", "patch", "put", "delete")
 GENERATED = {"HTTPValidationError", "ResponseValidationError", "ValidationError"}
@@ -107,8 +117,14 @@ def _problem() -> dict[str, Any]:
 
 
 def _answer_schemas() -> dict[str, Any]:
+    """Of every model in an answer, but for those that requests bring along."""
+    requested = _schemas_of([Configuration])
+    return {name: one for name, one in _schemas_of(models()).items() if name not in requested}
+
+
+def _schemas_of(found: Sequence[type[BaseModel]]) -> dict[str, Any]:
     _, generated = models_json_schema(
-        [(model, "validation") for model in models()], ref_template=REFERENCE + "{model}"
+        [(model, "validation") for model in found], ref_template=REFERENCE + "{model}"
     )
     schemas: dict[str, Any] = generated["$defs"]
     return schemas
@@ -183,13 +199,21 @@ def _finished(
             operation["requestBody"] = fixed.CALLBACK
             parameters[0]["schema"] = {"enum": sorted(DIALECTS)}
         for one in parameters:
-            if one["in"] == "path" and one["name"] in PREFIX_OF:
-                one["schema"] = {"type": "string", "pattern": pattern_of(PREFIX_OF[one["name"]])}
+            prefix = _prefix_of(one["name"], operation["operationId"])
+            if prefix is not None:
+                one["schema"] = {"type": "string", "pattern": pattern_of(prefix)}
             if one["in"] == "path" and one["name"] == "client_id":
                 one["schema"] = {"type": "string", "pattern": CLIENT_ID}
         _show_requests(operation)
         operation["responses"] = replies.responses_of(method, operation)
     return item
+
+
+def _prefix_of(parameter: str, operation_id: str) -> str | None:
+    """How the ids begin that the parameter takes, if it takes any."""
+    if parameter == "starting_after":
+        return CURSOR_OF.get(operation_id)
+    return PREFIX_OF.get(parameter) or PREFIX_OF.get(f"{parameter}_id")
 
 
 def _show_requests(operation: dict[str, Any]) -> None:
@@ -198,7 +222,7 @@ def _show_requests(operation: dict[str, Any]) -> None:
     [content] = operation["requestBody"]["content"].values()
     content["examples"] = {
         replies.key_of(one): {"summary": one.title, "value": one.request}
-        for one in EXAMPLES[operation["operationId"]]
+        for one in EXAMPLES.get(operation["operationId"], ())
         if one.request is not None
     }
 

@@ -19,6 +19,11 @@ from tools.export_openapi.refusals import (
 def responses_of(method: str, operation: dict[str, Any]) -> dict[str, Any]:
     """Every status that the operation answers, lowest first."""
     asked = _asked(method, operation)
+    if asked.name not in ANSWERS or asked.name not in EXAMPLES:
+        raise LookupError(
+            f"{asked.name}: say in tools/export_openapi what it answers (answers.py), and show it "
+            "(examples/)"
+        )
     found = {
         str(status): _success(asked, status, success)
         for status, success in ANSWERS[asked.name].items()

@@ -34,7 +34,7 @@ from schemathesis.schemas import APIOperation
 from paynexus import runtime
 from paynexus.identity import store as identity
 from paynexus.identity.model import ALL_SCOPES
-from paynexus.identity.service import register_client
+from paynexus.identity.service import Credentials, register_client
 from paynexus.ids import EventId, MerchantId, new_id
 from tests.integration.api.world import ENDPOINT, World
 from tests.integration.api.wsgi import SIGNED, application
@@ -52,14 +52,16 @@ KEPT_UNREAD = {"take_callback": (negative_data_rejection,)}
 AT_THE_EDGE = frozenset({405})
 """Statuses of methods that no operation has: no operation documents them."""
 AMOUNT_LIMIT = 60_000
-"""In minor units: more is challenged, and a little more must be among what is tried."""
+"""In minor units: from 50,000 on a payment is challenged."""
+AMOUNT_LIMITS = {"capture_payment": 1_300, "refund_payment": 300}
+"""What may be left of a payment, and a little more."""
 CLIENTS = 16
 """Of each merchant: together they stay below their rates."""
 RENEWED_AFTER = 5_000
 """Requests after which tokens are new: long before they expire."""
 FRESH_EVERY = 20
 """Requests that one object serves, before another like it is made."""
-SOON_USED_UP = {World.held, World.challenged, World.endpoint}
+SOON_USED_UP = {World.held, World.challenged, World.refundable, World.endpoint}
 FRESH_EVERY_WHEN_USED_UP = 3
 TOKENS = ("tok_approve", "tok_decline", "tok_capture_decline", "tok_refund_decline", "tok_dispute")
 GOOD_TOKENS = 75
@@ -79,13 +81,22 @@ class Found:
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     succeeded: Counter[str] = field(default_factory=Counter)
-    faults: dict[str, str] = field(default_factory=dict)
-    """By operation and kind, one request that shows it."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """By operation and kind, how many answers were not as the document promises."""
+    shown: dict[str, str] = field(default_factory=dict)
+    """Of each of them, the first."""
 
     @property
     def server_errors(self) -> int:
         """Answers that say it is our fault."""
         return sum(count for status, count in self.statuses.items() if status >= 500)
+
+    def __str__(self) -> str:
+        told = (
+            f"{name} ({count} times)\n{self.shown[name]}" for name, count in self.faults.items()
+        )
+        counts = f"{self.cases} requests, {self.server_errors} answers of 5xx, "
+        return "\n\n".join([f"{counts}{self.faults.total()} not as promised", *told])
 
 
 @dataclass
@@ -95,24 +106,30 @@ class Clients:
     world: World
     other: MerchantId
     used: int = 0
+    own: dict[tuple[MerchantId, int], Credentials] = field(default_factory=dict)
+    """By merchant and number: a merchant may have fifty, and generated ones want room."""
 
     def header(self, *, other: bool) -> str:
         """The Authorization of the next client of the merchant, or of the other one."""
         if self.used % RENEWED_AFTER == 0:
             merchants = (self.world.call.merchant_id, self.other)
-            self.tokens = [[self._token(one) for _ in range(CLIENTS)] for one in merchants]
+            self.tokens = [[self._token(one, n) for n in range(CLIENTS)] for one in merchants]
         self.used += 1
         return f"Bearer {self.tokens[other][self.used % CLIENTS]}"
 
     def credentials(self) -> dict[str, str]:
         """A client's id and secret, as the token endpoint's form has them."""
-        made = register_client(
-            self.world.database, self.world.call.merchant_id, mode=self.world.mode
-        )
+        made = self._client(self.world.call.merchant_id, CLIENTS)
         return {"client_id": made.client_id, "client_secret": made.client_secret}
 
-    def _token(self, merchant_id: MerchantId) -> str:
-        made = register_client(self.world.database, merchant_id, mode=self.world.mode)
+    def _client(self, merchant_id: MerchantId, number: int) -> Credentials:
+        if (merchant_id, number) not in self.own:
+            made = register_client(self.world.database, merchant_id, mode=self.world.mode)
+            self.own[merchant_id, number] = made
+        return self.own[merchant_id, number]
+
+    def _token(self, merchant_id: MerchantId, number: int) -> str:
+        made = self._client(merchant_id, number)
         with self.world.database.transaction() as tx:
             client = identity.client(tx, made.client_id)
         assert client is not None
@@ -144,6 +161,8 @@ class Objects:
             return World.held
         if operation_id == "confirm_payment":
             return World.challenged
+        if operation_id == "refund_payment":
+            return World.refundable
         if parameter == "name":
             return World.gateway
         maker: Callable[[World], str] = getattr(World, parameter.removesuffix("_id"))
@@ -183,8 +202,7 @@ class Fuzz:
                 generation_config=schema.config.generation_for(operation=operation),
             )
             for case in edges:
-                if case.meta is not None and not case.meta.is_negative_at(ParameterLocation.PATH):
-                    self._season(case, TOKENS[0], is_body=False)
+                self._season(case, TOKENS[0], is_body=False)
                 self._try(case, self._authorization(case))
         return self.found
 
@@ -227,7 +245,7 @@ class Fuzz:
 
     def _season(self, case: AnyCase, token: str, *, is_body: bool) -> None:
         name = _name_of(case)
-        if case.path_parameters:
+        if case.path_parameters and not _is_wrong_in_its_path(case):
             case.path_parameters = {
                 parameter: self.objects.of(name, parameter) for parameter in case.path_parameters
             }
@@ -239,13 +257,18 @@ class Fuzz:
 
     def _usual(self, name: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
         """What makes a valid body of the operation succeed, as far as that can be said."""
-        if name == "take_payment":
-            amount = body["amount"] % AMOUNT_LIMIT + 1
-            usual = {"payment_method": token, "qr_code": None, "currency": "EUR"}
-            return usual | {"amount": amount}
         if name == "issue_token":
             return self.clients.credentials()
-        return {"url": ENDPOINT["url"]} if "url" in body else {}
+        usual: dict[str, Any] = {}
+        if name == "take_payment":
+            usual |= {"payment_method": token, "qr_code": None}
+        if "currency" in body:
+            usual["currency"] = "EUR"
+        if body.get("amount"):
+            usual["amount"] = body["amount"] % AMOUNT_LIMITS.get(name, AMOUNT_LIMIT) + 1
+        if "url" in body:
+            usual["url"] = ENDPOINT["url"]
+        return usual
 
     def _authorization(self, case: AnyCase) -> dict[str, str]:
         if not _has_token(case):
@@ -285,12 +308,18 @@ class Fuzz:
         return response
 
     def _note(self, case: AnyCase, kind: str, shown: str) -> None:
-        self.found.faults.setdefault(f"{_name_of(case)}: {kind}", shown)
+        name = f"{_name_of(case)}: {kind}"
+        self.found.faults[name] += 1
+        self.found.shown.setdefault(name, shown)
 
 
 def _operations(schema: BaseSchema) -> list[AnyOperation]:
     found = [one for one in schema.get_all_operations() if isinstance(one, Ok)]
     return [one.ok() for one in found]
+
+
+def _is_wrong_in_its_path(case: AnyCase) -> bool:
+    return case.meta is not None and case.meta.is_negative_at(ParameterLocation.PATH)
 
 
 def _name_of(case: AnyCase) -> str:

@@ -94,6 +94,10 @@ class World:
         """A payment whose payer has to prove who they are."""
         return self.payment(token, amount=75_000)
 
+    def refundable(self) -> str:
+        """A payment of which nothing has gone back."""
+        return self.payment()
+
     def refund(self) -> str:
         """A refund."""
         return str(self.made("POST", f"/payments/{self.payment()}/refunds", {"amount": 1})["id"])
@@ -129,17 +133,18 @@ class World:
         payload = self.made("POST", "/qr-codes", CODE)["payload"]
         return str(self.made("POST", "/qr-codes/scan", {"payload": payload})["qr_code"])
 
-    def endpoint(self) -> str:
+    def endpoint(self, **order: object) -> str:
         """A webhook endpoint; sixteen are allowed, so the oldest make room."""
         for old in self.made("GET", "/webhook-endpoints")["data"][10:]:
             self.made("DELETE", f"/webhook-endpoints/{old['id']}")
-        return str(self.made("POST", "/webhook-endpoints", ENDPOINT)["id"])
+        return str(self.made("POST", "/webhook-endpoints", {**ENDPOINT, **order})["id"])
 
     def client(self) -> str:
-        """A client; fifty are allowed, so the oldest make room."""
-        for old in self.made("GET", "/clients")["data"][:-10]:
-            self.made("DELETE", f"/clients/{old['id']}")
+        """A client; fifty are allowed, so the oldest of those made here make room."""
         order = EXAMPLES["create_client"][0].request
+        known = self.made("GET", "/clients")["data"]
+        for old in [one for one in known if one["name"]][:-10]:
+            self.made("DELETE", f"/clients/{old['id']}")
         return str(self.made("POST", "/clients", order)["id"])
 
     def event(self) -> str:
@@ -149,7 +154,7 @@ class World:
 
     def delivery(self) -> str:
         """An event on its way to an endpoint, not yet attempted."""
-        self.endpoint()
+        self.endpoint(event_types=[])
         event_id = EventId(ids.parse("evt", self.event()))
         with self.database.transaction() as tx:
             notifications.fan_out(tx, event_id, now=runtime.clock()(), look_back=LOOK_BACK)

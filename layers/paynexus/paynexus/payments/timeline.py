@@ -46,7 +46,7 @@ def page(
 
     NotFound for another merchant's payment, InvalidRequest for a cursor that is no item's id.
     """
-    after = _place(starting_after) if starting_after else None
+    after = None if starting_after is None else _place(starting_after)
     service.find(db, payment_id, merchant_id, mode)
     with db.reading() as connection:
         parts = [ids.text(*part) for part in store.parts_of(connection, payment_id)]

@@ -224,6 +224,6 @@ def _parse(settlement_id: str) -> SettlementId:
 
 def _cursor(text: str | None) -> SettlementId | None:
     try:
-        return SettlementId(ids.parse("set", text)) if text else None
+        return None if text is None else SettlementId(ids.parse("set", text))
     except ValueError:
         raise InvalidRequest("No such settlement id.", param="starting_after") from None

@@ -5,7 +5,6 @@ from typing import Any
 
 from paynexus import runtime
 from paynexus.errors import Unauthenticated
-from paynexus.identity.authorization import authorize
 from paynexus.identity.model import context_of
 from paynexus.observability import logger, request_id_of
 
@@ -15,13 +14,13 @@ SCHEME = "bearer "
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer a policy for the whole stage, so that API Gateway may reuse it for any route.
 
-    API Gateway turns an exception with exactly this message into a 401.
+    API Gateway turns an exception with exactly this message into a 401, and any other into a
+    5xx: a database that is away refuses nobody's token, and accepts none.
     """
     now = runtime.clock()()
     logger.set_correlation_id(request_id_of(event))
     try:
-        bearer = _bearer_token(event)
-        token = authorize(runtime.database(), runtime.token_verifier(), bearer, now=now)
+        token = runtime.bearer_verifier().verify(_bearer_token(event), now=now)
     except Unauthenticated as error:
         logger.info("token refused", reason=error.detail)
         raise Exception("Unauthorized") from None  # noqa: TRY002 - API Gateway's own protocol

@@ -407,6 +407,16 @@ CREATE TABLE settlements (
     created_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE token_issuers (
+    issuer text NOT NULL,
+    audience text NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    jwks_url text NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
 CREATE TABLE transactions (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL,
@@ -766,6 +776,20 @@ ALTER TABLE settlements ADD CONSTRAINT settlements_merchant_id_fkey FOREIGN KEY 
 ALTER TABLE settlements ADD CONSTRAINT settlements_payout_id_key UNIQUE (payout_id);
 
 ALTER TABLE settlements ADD CONSTRAINT settlements_pkey PRIMARY KEY (id);
+
+ALTER TABLE token_issuers ADD CONSTRAINT audience_is_a_short_text CHECK (((length(audience) >= 1) AND (length(audience) <= 255)));
+
+ALTER TABLE token_issuers ADD CONSTRAINT issuer_is_a_web_address CHECK (((issuer ~ '^https?://'::text) AND (length(issuer) <= 255)));
+
+ALTER TABLE token_issuers ADD CONSTRAINT keys_travel_encrypted_or_stay_on_the_machine CHECK (((jwks_url ~ '^(https://|http://(127\.[0-9.]+|\[::1\])([:/?]|$))'::text) AND (length(jwks_url) <= 2048)));
+
+ALTER TABLE token_issuers ADD CONSTRAINT mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE token_issuers ADD CONSTRAINT some_scope_is_granted CHECK ((cardinality(scopes) > 0));
+
+ALTER TABLE token_issuers ADD CONSTRAINT token_issuers_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE token_issuers ADD CONSTRAINT token_issuers_pkey PRIMARY KEY (issuer, audience);
 
 ALTER TABLE transactions ADD CONSTRAINT transactions_pkey PRIMARY KEY (id);
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from paynexus.gateways.port import Gateway
     from paynexus.gateways.service import Gateways, GuardedGateway
     from paynexus.http import Resolver
+    from paynexus.identity.issuers.service import BearerVerifier
     from paynexus.identity.model import Principal
     from paynexus.identity.rate_limit import RateLimiter
     from paynexus.identity.token_keys import KeySet
@@ -116,6 +117,19 @@ def token_verifier() -> TokenVerifier:
     from paynexus.identity.tokens import TokenVerifier
 
     return TokenVerifier(token_keys(), issuer=settings().require("issuer"))
+
+
+@once
+def bearer_verifier() -> BearerVerifier:
+    """Verifies access tokens of our own and of the issuers that merchants bring."""
+    from paynexus.identity.authorization import OwnTokens
+    from paynexus.identity.issuers.fetching import fetch
+    from paynexus.identity.issuers.keys import KeyCache
+    from paynexus.identity.issuers.service import BearerVerifier
+
+    issuer = settings().require("issuer")
+    own = OwnTokens(token_verifier(), database())
+    return BearerVerifier(own, issuer=issuer, db=database(), keys=KeyCache(fetch))
 
 
 @once

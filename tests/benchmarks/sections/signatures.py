@@ -20,7 +20,10 @@ from paynexus import idempotency, ids, jsontext
 from paynexus.clock import system_clock
 from paynexus.db import Database
 from paynexus.identity import service as identity
-from paynexus.identity.authorization import authorize
+from paynexus.identity.authorization import OwnTokens
+from paynexus.identity.issuers.fetching import fetch
+from paynexus.identity.issuers.keys import KeyCache
+from paynexus.identity.issuers.service import BearerVerifier
 from paynexus.identity.model import Mode
 from paynexus.identity.token_keys import KeySet
 from paynexus.identity.tokens import TokenSigner, TokenVerifier
@@ -63,6 +66,8 @@ def measured(run: Run) -> Iterator[Part]:
 
 def _acts(database: Database, merchant: MerchantId) -> Mapping[str, Act]:
     verifier = TokenVerifier(KeySet(_Kms(), ["key"]), issuer=ISSUER)
+    own = OwnTokens(verifier, database)
+    bearer = BearerVerifier(own, issuer=ISSUER, db=database, keys=KeyCache(fetch))
     token = _token(database, merchant)
     shown = _issued(database, merchant)
     said = payloads.verify(shown, RING)
@@ -74,8 +79,8 @@ def _acts(database: Database, merchant: MerchantId) -> Mapping[str, Act]:
             ES256_SIGNATURE, MESSAGE, ec.ECDSA(SHA256())
         ),
         "token verified": lambda: verifier.verify(token, now=system_clock()),
-        "authorizer, its look at Postgres included": lambda: authorize(
-            database, verifier, token, now=system_clock()
+        "authorizer, its look at Postgres included": lambda: bearer.verify(
+            token, now=system_clock()
         ),
         "payment's body read and validated": lambda: PaymentOrder.model_validate(
             jsontext.parse(ORDER)

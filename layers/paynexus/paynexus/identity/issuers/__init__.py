@@ -1,0 +1,1 @@
+"""Issuers that merchants bring: whose tokens are accepted besides our own, and by which keys."""

@@ -11,7 +11,7 @@ from paynexus import runtime
 from paynexus.http import JSON
 from paynexus.identity import service as identity
 from paynexus.identity.model import Mode
-from tests.integration.api.world import World
+from tests.integration.api.world import CODE, ENDPOINT, World
 from tests.integration.conftest import Answer, answer_of, form, gateway_event
 from tests.openapi import operations, validator
 from tokens_api.handler import handler as tokens_api
@@ -68,6 +68,13 @@ UNDECIDED: Mapping[str, Callable[[World], str]] = {
 }
 """What a gateway that says nothing leaves undecided: the way to a 202."""
 
+REPLAYED = "Idempotent-Replayed"
+WITH_KEY = [
+    name
+    for name, (_, _, operation) in OPERATIONS.items()
+    if any(one["name"] == "Idempotency-Key" for one in operation["parameters"])
+]
+"""Operations that act once, however often they are asked."""
 CASES = [
     pytest.param(name, example, id=f"{name}: {example.title}")
     for name, examples in EXAMPLES.items()
@@ -99,36 +106,42 @@ def test_an_example_is_what_happens(world: World, name: str, example: Example) -
         assert alike(answer.json(), example.answer), answer.body
 
 
+@pytest.mark.parametrize("name", WITH_KEY)
+def test_a_replay_is_the_same_answer(world: World, name: str) -> None:
+    """Status and body, byte for byte, with the header that says so."""
+    ask = prepared(world, name, EXAMPLES[name][0])
+    first, again = ask("one"), ask("one")
+
+    assert (again.status, again.body) == (first.status, first.body)
+    assert (first.headers.get(REPLAYED), again.headers.get(REPLAYED)) == (None, "true")
+
+
 def sent(world: World, name: str, example: Example) -> Answer:
     """The answer to the example's request, all that it needs being there."""
-    method, path, _ = OPERATIONS[name]
     if name in LISTED:
         LISTED[name](world)
     if name == "take_callback":
         return told(world)
     if name == "issue_token":
         return token(world, example)
+    return prepared(world, name, example)("any")
+
+
+def prepared(world: World, name: str, example: Example) -> Callable[[str], Answer]:
+    """Sends the example's request, as often as it is called, under the given key."""
+    method, path, _ = OPERATIONS[name]
     if "{" in path:
         needed = (UNDECIDED if example.status == 202 and name in UNDECIDED else NEEDED)[name]
         path = re.sub(r"\{\w+\}", needed(world), path)
     body = example.request
     if name == "scan_qr_code":
-        body = {
-            "payload": world.made("POST", "/qr-codes", EXAMPLES["issue_qr_code"][0].request)[
-                "payload"
-            ]
-        }
+        body = {"payload": world.made("POST", "/qr-codes", CODE)["payload"]}
     if name == "create_webhook_endpoint":
-        # No name is looked up from here.
-        body = {**body, "url": "https://93.184.215.14/hooks/paynexus"}
-    query = {name: runtime.clock()().isoformat() for name in example.query if name == "at"}
-    return world.ask(
-        method,
-        path,
-        body,
-        query={**example.query, **query} or None,
-        headers={"Accept": example.media_type},
-    )
+        body = ENDPOINT
+    now = {one: runtime.clock()().isoformat() for one in example.query if one == "at"}
+    query = {**example.query, **now} or None
+    headers = {"Accept": example.media_type}
+    return lambda key: world.ask(method, path, body, key=key, query=query, headers=headers)
 
 
 def told(world: World) -> Answer:

@@ -204,7 +204,8 @@ def _answers(generated: dict[str, Any]) -> dict[str, Any]:
 def _mark_token_request(operation: dict[str, Any]) -> None:
     operation["requestBody"] = TOKEN_FORM
     operation["security"] = [{"client": []}, {}]
-    operation["responses"]["400"] = operation["responses"]["401"] = TOKEN_REFUSAL
+    for status in ("400", "401", "429"):
+        operation["responses"][status] = TOKEN_REFUSAL
 
 
 def _set_apart(part: dict[str, Any], schemas: dict[str, Any], *, function: str) -> dict[str, Any]:

@@ -127,10 +127,18 @@ def ledger_signer() -> Signer:
 
 @once
 def rate_limiter() -> RateLimiter:
-    """Counts the requests of each client."""
+    """Counts the requests of each client, and its money."""
+    from paynexus.identity import allowance
     from paynexus.identity.rate_limit import RateLimiter
 
-    return RateLimiter(cache())
+    number = settings().whole_number
+    allowances = allowance.Allowances(
+        requests_per_minute=number(
+            "requests_per_minute", at_most=allowance.REQUESTS_PER_MINUTE_MAX
+        ),
+        value_per_minute=number("value_per_minute", at_most=allowance.VALUE_PER_MINUTE_MAX),
+    )
+    return RateLimiter(cache(), allowances)
 
 
 def merchant_api() -> Resolver:

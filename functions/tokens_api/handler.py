@@ -16,20 +16,15 @@ JWKS_MAX_AGE_SECONDS = 300
 app = http.new_resolver()
 
 
-@app.exception_handler(TokenRefused)  # type: ignore[untyped-decorator]  # Powertools leaves it open
-def refuse(error: TokenRefused) -> Response[str]:
+@app.exception_handler([TokenRefused, RateLimited])  # type: ignore[untyped-decorator]  # Powertools'
+def refuse(error: TokenRefused | RateLimited) -> Response[str]:
     """Refusals have the form of RFC 6749, 5.2, which every OAuth library knows."""
+    body = {"error": error.code, "error_description": error.detail}
+    if isinstance(error, RateLimited):
+        return http.reply(429, body, headers={"Retry-After": str(error.retry_after)})
     is_unauthenticated = error.code == "invalid_client"
     headers = {"WWW-Authenticate": 'Basic realm="paynexus"'} if is_unauthenticated else {}
-    body = {"error": error.code, "error_description": error.detail}
     return http.reply(401 if is_unauthenticated else 400, body, headers=headers)
-
-
-@app.exception_handler(RateLimited)  # type: ignore[untyped-decorator]  # Powertools leaves it open
-def refuse_too_many(error: RateLimited) -> Response[str]:
-    """The same form; the standard has no word of its own for it."""
-    body = {"error": error.code, "error_description": error.detail}
-    return http.reply(429, body, headers={"Retry-After": str(error.retry_after)})
 
 
 @app.post("/oauth/token", summary="Exchange client credentials for an access token")

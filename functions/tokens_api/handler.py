@@ -6,8 +6,9 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from paynexus import http, runtime
-from paynexus.errors import TokenRefused
+from paynexus.errors import RateLimited, TokenRefused
 from paynexus.identity import service
+from paynexus.identity.allowance import Rate
 from tokens_api.credentials import credentials_of, form_of, require_client_credentials_grant
 
 JWKS_MAX_AGE_SECONDS = 300
@@ -15,12 +16,14 @@ JWKS_MAX_AGE_SECONDS = 300
 app = http.new_resolver()
 
 
-@app.exception_handler(TokenRefused)  # type: ignore[untyped-decorator]  # Powertools leaves it open
-def refuse(error: TokenRefused) -> Response[str]:
+@app.exception_handler([TokenRefused, RateLimited])  # type: ignore[untyped-decorator]  # Powertools'
+def refuse(error: TokenRefused | RateLimited) -> Response[str]:
     """Refusals have the form of RFC 6749, 5.2, which every OAuth library knows."""
+    body = {"error": error.code, "error_description": error.detail}
+    if isinstance(error, RateLimited):
+        return http.reply(429, body, headers={"Retry-After": str(error.retry_after)})
     is_unauthenticated = error.code == "invalid_client"
     headers = {"WWW-Authenticate": 'Basic realm="paynexus"'} if is_unauthenticated else {}
-    body = {"error": error.code, "error_description": error.detail}
     return http.reply(401 if is_unauthenticated else 400, body, headers=headers)
 
 
@@ -37,6 +40,7 @@ def issue_token() -> Response[str]:
         client_id,
         secret,
         scope=form.get("scope"),
+        admit=_count_token,
         now=runtime.clock()(),
     )
     answer = {
@@ -59,6 +63,14 @@ def publish_keys() -> Response[str]:
 def answer_health() -> Response[str]:
     """The API answers; nothing behind it is asked."""
     return http.reply(200, {"status": "ok"})
+
+
+def _count_token(client_id: str) -> None:
+    limiter = runtime.rate_limiter()
+    charge = limiter.allowances.request(Rate.TOKEN)
+    verdict = limiter.admit(client_id, [charge], now=runtime.clock()())
+    app.answer_headers.update(verdict.headers())
+    verdict.require_allowed()
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

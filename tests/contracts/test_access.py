@@ -11,7 +11,8 @@ import pytest
 from paynexus import ids
 from paynexus.errors import Forbidden
 from paynexus.http import Resolver
-from paynexus.identity.access import PUBLIC_ROUTES, SCOPE_OF, require_scope
+from paynexus.identity.access import ACCESS_OF, PUBLIC_ROUTES, SCOPE_OF, require_scope
+from paynexus.identity.allowance import Rate
 from paynexus.identity.model import ALL_SCOPES, Principal, Scope
 from paynexus.ids import MerchantId
 from tests.integration.conftest import Caller, Handler
@@ -96,6 +97,14 @@ def test_the_table_names_routes_that_exist() -> None:
 
     assert found == set(SCOPE_OF) | PUBLIC_ROUTES
     assert not set(SCOPE_OF) & PUBLIC_ROUTES
+
+
+def test_what_reads_is_counted_as_reading_and_nothing_else_is() -> None:
+    """Tokens have a rate of their own; the one route that takes money is the one that pays."""
+    for route, access in ACCESS_OF.items():
+        assert (access.rate is Rate.READ) == route.startswith("GET "), route
+        assert access.rate is not Rate.TOKEN
+    assert [route for route, one in ACCESS_OF.items() if one.takes_value] == ["POST /payments"]
 
 
 def test_what_is_not_in_the_table_is_shut() -> None:

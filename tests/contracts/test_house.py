@@ -21,6 +21,8 @@ DRIVERS = {"psycopg", "redis", "boto3", "botocore", "urllib3"}
 PURE_NAMES = {
     "model.py",
     "rules.py",
+    "allowance.py",
+    "access.py",
     "bookings.py",
     "accounts.py",
     "chart.py",

@@ -11,6 +11,7 @@ from authorize_request import handler as authorizer
 from paynexus import runtime
 from paynexus.db import Database
 from paynexus.identity import service
+from paynexus.identity.allowance import Charge, Rate
 from paynexus.identity.model import Mode, hash_of, principal_from
 from paynexus.identity.service import Credentials
 from paynexus.ids import MerchantId
@@ -181,6 +182,29 @@ def test_wrong_secret_revoked_client_and_replaced_secret_are_alike(
 
     assert renewed.client_id == credentials.client_id
     assert former == wrong == revoked
+
+
+def test_tokens_are_limited_once_the_client_is_known(credentials: Credentials) -> None:
+    """The 61st of a moment is refused in the endpoint's own form; wrong secrets cost nothing."""
+    own = {"client_id": credentials.client_id, "grant_type": "client_credentials"}
+    wrong = [request_token(form(**own, client_secret="wrong")) for _ in range(70)]
+    assert {answer.status for answer in wrong} == {401}
+    assert all("RateLimit" not in answer.headers for answer in wrong)
+
+    right = form(**own, client_secret=credentials.client_secret)
+    first = request_token(right)
+    assert first.headers["RateLimit-Policy"] == '"token";q=60;w=60'
+    assert first.headers["RateLimit"] == '"token";r=59;t=1'
+    limiter = runtime.rate_limiter()
+    spent = Charge(limiter.allowances.request(Rate.TOKEN).policy, amount=59)
+    limiter.admit(credentials.client_id, [spent], now=runtime.clock()())
+    answers = [request_token(right) for _ in range(3)]
+    refused = next(answer for answer in answers if answer.status != 200)
+
+    assert (refused.status, refused.json()["error"]) == (429, "rate_limited")
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["RateLimit"].startswith('"token";r=0;')
+    assert request_token(form(**own, client_secret="wrong")).status == 401
 
 
 def test_only_a_hash_of_the_secret_is_stored(credentials: Credentials, database: Database) -> None:

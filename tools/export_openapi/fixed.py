@@ -164,6 +164,7 @@ _TOKEN_REFUSALS = {
         "unsupported_grant_type": "The one grant_type here is client_credentials.",
     },
     "401": {"invalid_client": "Unknown client or wrong secret."},
+    "429": {"rate_limited": "Too many tokens: wait as Retry-After says."},
 }
 
 
@@ -184,6 +185,9 @@ def token_refusal(status: str) -> dict[str, Any]:
     }
     return {
         "description": f"Refused: {', '.join(f'`{code}`' for code in told)}.",
-        "headers": {"Request-Id": {"$ref": "#/components/headers/Request-Id"}},
+        "headers": {
+            name: {"$ref": f"#/components/headers/{name}"}
+            for name in ("Request-Id", *(["Retry-After"] if status == "429" else []))
+        },
         "content": {"application/json": {"schema": schema, "examples": examples}},
     }

@@ -32,7 +32,7 @@ def responses_of(method: str, operation: dict[str, Any]) -> dict[str, Any]:
     found |= {str(status): _refused(several) for status, several in refusals.items()}
     if asked.name == TOKEN_REQUEST:
         del found["413"]
-        found |= {"400": fixed.token_refusal("400"), "401": fixed.token_refusal("401")}
+        found |= {status: fixed.token_refusal(status) for status in ("400", "401", "429")}
     return dict(sorted(found.items()))
 
 

@@ -79,11 +79,11 @@ class Cache:
     def _try(self, call: Callable[[Redis], object]) -> object:
         if not self._url or self._monotonic() < self._quiet_until:
             return None
-        from redis import RedisError  # noqa: PLC0415 - see the imports
-
         try:
             return call(self._connected())
-        except (RedisError, OSError) as error:
+        # A server that speaks nonsense makes the driver fail in any way there is: ValueError,
+        # AttributeError, RecursionError.
+        except Exception as error:  # noqa: BLE001 - whatever it is, Redis is of no use
             self._rest(error)
             return None
 

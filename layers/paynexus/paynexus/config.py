@@ -36,6 +36,8 @@ class Settings:
     notification_queue_url: str = ""
     webhook_networks: str = ""
     changefeed_slot: str = "paynexus_changes"
+    requests_per_minute: str = "6000"
+    value_per_minute: str = "10000000"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:  # noqa: TID251 - the one reader
@@ -53,6 +55,13 @@ class Settings:
         if not value:
             raise ConfigurationError(f"set {PREFIX}{name.upper()}: this function needs it")
         return value
+
+    def whole_number(self, name: str, *, at_most: int) -> int:
+        """The value of `name`; ConfigurationError unless it is a number from 1 to `at_most`."""
+        value: str = getattr(self, name)
+        if value.isascii() and value.isdigit() and 1 <= int(value[:20]) <= at_most:
+            return int(value)
+        raise ConfigurationError(f"set {PREFIX}{name.upper()} to a number from 1 to {at_most}")
 
     def gateways(self) -> dict[str, tuple[str, ...]]:
         """The gateways of each mode, in the order in which they are preferred."""

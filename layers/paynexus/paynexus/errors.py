@@ -76,13 +76,16 @@ class MethodNotAllowed(PayNexusError):
 
 
 class RateLimited(PayNexusError):
-    """The caller has used up its rate; `retry_after` (seconds) says when to come back."""
+    """The caller has used up its rate.
+
+    `retry_after` (seconds) says when the same request passes; None that it never does.
+    """
 
     code = "rate_limited"
     retryable = True
 
     def __init__(
-        self, detail: str, *, retry_after: int, param: str | None = None, **extra: object
+        self, detail: str, *, retry_after: int | None, param: str | None = None, **extra: object
     ) -> None:
         super().__init__(detail, param=param, **extra)
         self.retry_after = retry_after

@@ -93,11 +93,16 @@ class Resolver(APIGatewayRestResolver):
     request_id = ""
     answer_headers: dict[str, str]
     guard: Callable[[Mapping[str, Any]], None] | None = None
+    _read: tuple[str, dict[str, Any]] | None = None
+
+    def __init__(self) -> None:
+        super().__init__(enable_validation=True, json_body_deserializer=self.object_of)
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context is untyped here
         """The answer to one API Gateway event, never an exception."""
         self.request_id = request_id_of(event)
         self.answer_headers = {versions.HEADER: versions.NEWEST}
+        self._read = None
         logger.set_correlation_id(self.request_id)
         try:
             request = self._admitted(event)
@@ -120,6 +125,19 @@ class Resolver(APIGatewayRestResolver):
                 return f"{method} {re.sub('<.+?>', '{id}', route.path)}"
         return None
 
+    def object_of(self, text: str) -> dict[str, Any]:
+        """The JSON object that `text` is; a request's text is parsed once, whoever asks."""
+        if self._read is None or self._read[0] != text:
+            self._read = (text, _object(text))
+        return self._read[1]
+
+    def readable_body(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The event's body, or None where there is none that can be read."""
+        try:
+            return self.object_of(_text_of(event) or "")
+        except errors.PayNexusError:
+            return None
+
     def routes_on(self, path: str) -> list[Route]:
         """The routes that the path has, whatever their method, in the order they are tried."""
         routes = self._static_routes + self._dynamic_routes  # Powertools has no accessor
@@ -138,7 +156,7 @@ class Resolver(APIGatewayRestResolver):
 
 def new_resolver() -> Resolver:
     """A resolver that validates strictly and says no in problem+json only."""
-    app = Resolver(enable_validation=True, json_body_deserializer=_object)
+    app = Resolver()
 
     @app.exception_handler(errors.PayNexusError)  # type: ignore[untyped-decorator]  # Powertools'
     def refuse(error: errors.PayNexusError) -> Response[str]:
@@ -287,7 +305,9 @@ def _headers_of(error: errors.PayNexusError) -> dict[str, str | list[str]]:
     """What the refusal's own standard asks for: RFC 9110, RFC 6750."""
     match error:
         case errors.RateLimited() | errors.OperationRunning():
-            return {"Retry-After": str(error.retry_after)}
+            # Some requests pass at no time.
+            known = error.retry_after is not None
+            return {"Retry-After": str(error.retry_after)} if known else {}
         case errors.MethodNotAllowed(extra={"allow": [*methods]}):
             return {"Allow": ", ".join(map(str, methods))}
         case errors.Forbidden(extra={"scope": scope}):

@@ -142,10 +142,18 @@ def ledger_signer() -> Signer:
 
 @once
 def rate_limiter() -> RateLimiter:
-    """Counts the requests of each client."""
+    """Counts the requests of each client, and its money."""
+    from paynexus.identity import allowance
     from paynexus.identity.rate_limit import RateLimiter
 
-    return RateLimiter(cache())
+    number = settings().whole_number
+    allowances = allowance.Allowances(
+        requests_per_minute=number(
+            "requests_per_minute", at_most=allowance.REQUESTS_PER_MINUTE_MAX
+        ),
+        value_per_minute=number("value_per_minute", at_most=allowance.VALUE_PER_MINUTE_MAX),
+    )
+    return RateLimiter(cache(), allowances)
 
 
 def merchant_api() -> Resolver:
@@ -175,15 +183,9 @@ def _qr_keys() -> Renewed[KeyRing]:
 
 
 def _qr_key_ring() -> KeyRing:
-    import base64
+    from paynexus.qr.keys import key_ring_of
 
-    from paynexus.qr.keys import key_ring_from
-
-    held = _secret(settings().require("keys_secret"))
-    following = base64.b64decode(held["qr_next_key"]) if held.get("qr_next_key") else None
-    former = [base64.b64decode(key) for key in held.get("qr_former_keys", "").split()]
-    signing = base64.b64decode(held["qr_signing_key"])
-    return key_ring_from(signing, following=following, former=former)
+    return key_ring_of(_secret(settings().require("keys_secret")))
 
 
 @once

@@ -11,6 +11,7 @@ from payments_api.schemas import PaymentOrder
 from paynexus import idempotency, ids, runtime
 from paynexus.db import Database
 from paynexus.idempotency import Scope
+from paynexus.identity.allowance import Rate
 from paynexus.jsontext import BODY_LIMIT_BYTES, PROBLEM_MEDIA_TYPE
 from paynexus.qr import emv, model
 from paynexus.qr import payload as payloads
@@ -134,8 +135,9 @@ def used_too_often(world: World) -> Answer:
 
 def too_often(world: World) -> Answer:
     """One request more than a client may make in a minute."""
-    now = runtime.clock()()
-    while runtime.rate_limiter().admit(world.call.client_id, now=now).is_allowed:
+    now, limiter = runtime.clock()(), runtime.rate_limiter()
+    charge = limiter.allowances.request(Rate.READ)
+    while limiter.admit(world.call.client_id, [charge], now=now).is_allowed:
         pass
     return world.ask("GET", "/payments")
 

@@ -1,54 +1,71 @@
-"""Which scope each route of the merchants' API asks for."""
+"""What each route of the merchants' API asks for: a scope, and room within a rate."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from paynexus.errors import Forbidden
+from paynexus.identity.allowance import Rate
 from paynexus.identity.model import Principal, Scope
 
-SCOPE_OF: Mapping[str, Scope] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The scope that a route asks for, and the rate that its requests are counted in."""
+
+    scope: Scope
+    rate: Rate
+    takes_value: bool = False
+    """Whether the body's amount is taken of the client's money for its currency as well."""
+
+
+ACCESS_OF: Mapping[str, Access] = MappingProxyType(
     {
-        "POST /payments": Scope.PAYMENTS_WRITE,
-        "GET /payments": Scope.PAYMENTS_READ,
-        "GET /payments/{id}": Scope.PAYMENTS_READ,
-        "GET /payments/{id}/timeline": Scope.PAYMENTS_READ,
-        "POST /payments/{id}/capture": Scope.PAYMENTS_WRITE,
-        "POST /payments/{id}/cancel": Scope.PAYMENTS_WRITE,
-        "POST /payments/{id}/confirm": Scope.PAYMENTS_WRITE,
-        "POST /payments/{id}/refunds": Scope.REFUNDS_WRITE,
-        "GET /refunds/{id}": Scope.PAYMENTS_READ,
-        "GET /disputes": Scope.PAYMENTS_READ,
-        "GET /disputes/{id}": Scope.PAYMENTS_READ,
-        "POST /qr-codes": Scope.QR,
-        "POST /qr-codes/scan": Scope.QR,
-        "GET /qr-codes/{id}": Scope.QR,
-        "GET /qr-codes/{id}/image": Scope.QR,
-        "GET /merchant": Scope.SETTLEMENTS_READ,
-        "PATCH /merchant": Scope.ADMIN,
-        "POST /clients": Scope.ADMIN,
-        "GET /clients": Scope.ADMIN,
-        "GET /clients/{id}": Scope.ADMIN,
-        "DELETE /clients/{id}": Scope.ADMIN,
-        "POST /clients/{id}/rotate-secret": Scope.ADMIN,
-        "GET /balances": Scope.SETTLEMENTS_READ,
-        "GET /ledger-entries": Scope.SETTLEMENTS_READ,
-        "GET /settlements": Scope.SETTLEMENTS_READ,
-        "GET /settlements/{id}": Scope.SETTLEMENTS_READ,
-        "GET /settlements/{id}/statement": Scope.SETTLEMENTS_READ,
-        "POST /webhook-endpoints": Scope.WEBHOOKS,
-        "GET /webhook-endpoints": Scope.WEBHOOKS,
-        "GET /webhook-endpoints/{id}": Scope.WEBHOOKS,
-        "PATCH /webhook-endpoints/{id}": Scope.WEBHOOKS,
-        "DELETE /webhook-endpoints/{id}": Scope.WEBHOOKS,
-        "POST /webhook-endpoints/{id}/rotate-secret": Scope.WEBHOOKS,
-        "GET /events": Scope.WEBHOOKS,
-        "GET /events/{id}": Scope.WEBHOOKS,
-        "GET /deliveries": Scope.WEBHOOKS,
-        "POST /deliveries/{id}/retry": Scope.WEBHOOKS,
+        "POST /payments": Access(Scope.PAYMENTS_WRITE, Rate.WRITE, takes_value=True),
+        "GET /payments": Access(Scope.PAYMENTS_READ, Rate.READ),
+        "GET /payments/{id}": Access(Scope.PAYMENTS_READ, Rate.READ),
+        "GET /payments/{id}/timeline": Access(Scope.PAYMENTS_READ, Rate.READ),
+        "POST /payments/{id}/capture": Access(Scope.PAYMENTS_WRITE, Rate.WRITE),
+        "POST /payments/{id}/cancel": Access(Scope.PAYMENTS_WRITE, Rate.WRITE),
+        "POST /payments/{id}/confirm": Access(Scope.PAYMENTS_WRITE, Rate.WRITE),
+        "POST /payments/{id}/refunds": Access(Scope.REFUNDS_WRITE, Rate.WRITE),
+        "GET /refunds/{id}": Access(Scope.PAYMENTS_READ, Rate.READ),
+        "GET /disputes": Access(Scope.PAYMENTS_READ, Rate.READ),
+        "GET /disputes/{id}": Access(Scope.PAYMENTS_READ, Rate.READ),
+        "POST /qr-codes": Access(Scope.QR, Rate.WRITE),
+        "POST /qr-codes/scan": Access(Scope.QR, Rate.WRITE),
+        "GET /qr-codes/{id}": Access(Scope.QR, Rate.READ),
+        "GET /qr-codes/{id}/image": Access(Scope.QR, Rate.READ),
+        "GET /merchant": Access(Scope.SETTLEMENTS_READ, Rate.READ),
+        "PATCH /merchant": Access(Scope.ADMIN, Rate.CONFIGURE),
+        "POST /clients": Access(Scope.ADMIN, Rate.CONFIGURE),
+        "GET /clients": Access(Scope.ADMIN, Rate.READ),
+        "GET /clients/{id}": Access(Scope.ADMIN, Rate.READ),
+        "DELETE /clients/{id}": Access(Scope.ADMIN, Rate.CONFIGURE),
+        "POST /clients/{id}/rotate-secret": Access(Scope.ADMIN, Rate.CONFIGURE),
+        "GET /balances": Access(Scope.SETTLEMENTS_READ, Rate.READ),
+        "GET /ledger-entries": Access(Scope.SETTLEMENTS_READ, Rate.READ),
+        "GET /settlements": Access(Scope.SETTLEMENTS_READ, Rate.READ),
+        "GET /settlements/{id}": Access(Scope.SETTLEMENTS_READ, Rate.READ),
+        "GET /settlements/{id}/statement": Access(Scope.SETTLEMENTS_READ, Rate.READ),
+        "POST /webhook-endpoints": Access(Scope.WEBHOOKS, Rate.CONFIGURE),
+        "GET /webhook-endpoints": Access(Scope.WEBHOOKS, Rate.READ),
+        "GET /webhook-endpoints/{id}": Access(Scope.WEBHOOKS, Rate.READ),
+        "PATCH /webhook-endpoints/{id}": Access(Scope.WEBHOOKS, Rate.CONFIGURE),
+        "DELETE /webhook-endpoints/{id}": Access(Scope.WEBHOOKS, Rate.CONFIGURE),
+        "POST /webhook-endpoints/{id}/rotate-secret": Access(Scope.WEBHOOKS, Rate.CONFIGURE),
+        "GET /events": Access(Scope.WEBHOOKS, Rate.READ),
+        "GET /events/{id}": Access(Scope.WEBHOOKS, Rate.READ),
+        "GET /deliveries": Access(Scope.WEBHOOKS, Rate.READ),
+        "POST /deliveries/{id}/retry": Access(Scope.WEBHOOKS, Rate.WRITE),
     }
 )
 """The one table. A route that is not in it is refused to everyone."""
 
+SCOPE_OF: Mapping[str, Scope] = MappingProxyType(
+    {route: access.scope for route, access in ACCESS_OF.items()}
+)
+"""The table's scopes alone."""
 
 PUBLIC_ROUTES = frozenset({"GET /.well-known/qr-keys.json"})
 """Routes of the merchants' functions that anyone may read: no token, no rate of a client's."""

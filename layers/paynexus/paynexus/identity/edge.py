@@ -1,17 +1,18 @@
 """What every merchant-facing API does first: know the caller, count it, ask for the scope."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from paynexus import http, versions
 from paynexus.clock import Clock
-from paynexus.errors import RateLimited
-from paynexus.identity.access import PUBLIC_ROUTES, require_scope
+from paynexus.identity.access import ACCESS_OF, PUBLIC_ROUTES, require_scope
+from paynexus.identity.allowance import Allowances, Charge, Rate
 from paynexus.identity.model import Principal, principal_from
 from paynexus.identity.rate_limit import RateLimiter
 from paynexus.lists.query import require_known
+from paynexus.money import EXPONENTS, Money, limit_of
 
 
 def merchant_api(
@@ -31,12 +32,11 @@ def merchant_api(
         now = clock()
         caller = principal_from(_context_of(event), now=now)
         app.answer_headers[versions.HEADER] = caller.api_version
-        verdict = limiter().admit(caller.client_id, now=now)
+        rates = limiter()
+        charges = list(_charges(app, event, route, caller, rates.allowances))
+        verdict = rates.admit(caller.client_id, charges, now=now)
         app.answer_headers.update(verdict.headers())
-        if not verdict.is_allowed:
-            raise RateLimited(
-                "Too many requests: wait as Retry-After says.", retry_after=verdict.retry_after
-            )
+        verdict.require_allowed()
         if route is not None:
             require_scope(caller, route)
         require_known(app, event)
@@ -52,6 +52,33 @@ def merchant_api(
 def principal_of(app: BaseRouter, clock: Clock) -> Principal:
     """The caller of the present request, as the authorizer vouched for it."""
     return principal_from(_context_of(app.current_event.raw_event), now=clock())
+
+
+def _charges(
+    app: http.Resolver,
+    event: Mapping[str, Any],
+    route: str | None,
+    caller: Principal,
+    allowances: Allowances,
+) -> Iterator[Charge]:
+    """One request, of the route's class (a read where there is no route), and its money.
+
+    Who may not take payments can't use up what others of the client may.
+    """
+    access = ACCESS_OF.get(route or "")
+    yield allowances.request(access.rate if access else Rate.READ)
+    if access and access.takes_value and caller.has(access.scope):
+        money = _money_in(app.readable_body(event))
+        if money is not None:
+            yield allowances.value(money)
+
+
+def _money_in(body: Mapping[str, Any] | None) -> Money | None:
+    """What the body would take, if it is an amount that a payment can have."""
+    amount, currency = (body or {}).get("amount"), (body or {}).get("currency")
+    if type(amount) is not int or not isinstance(currency, str) or currency not in EXPONENTS:
+        return None
+    return Money(amount, currency) if 0 < amount <= limit_of(currency) else None
 
 
 def _context_of(event: Mapping[str, Any]) -> Mapping[str, Any]:

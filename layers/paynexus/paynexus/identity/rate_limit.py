@@ -1,128 +1,94 @@
-"""Rate limits: the generic cell rate algorithm (GCRA), exact across the fleet.
-
-One number a client is kept: the theoretical arrival time (TAT), the moment at which its
-allowance will be whole again. A request moves it by one emission interval, and is refused
-when that would put it more than one window ahead.
-"""
+"""Rate limits, exact across the fleet: all buckets of a request in one call to Redis."""
 
 import datetime as dt
-import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from paynexus.cache import Cache, Script
+from paynexus.identity.allowance import Allowances, Charge, Verdict, judged
 
-MICROSECONDS = 1_000_000
-
-# The server's clock is the fleet's one clock. Microseconds since 1970 fit a double exactly.
+# The server's clock is the fleet's one clock. A bucket is its debt and when that was so, in
+# milliseconds since 1970; what can't be read is an empty one. All numbers are integers below
+# 2^53, so the doubles that Lua counts in are exact. A clock that was set back repays nothing
+# until it moves on, and is believed from then.
 ADMIT = Script("""
 local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local interval, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
-local allowed = 0
-if tat + interval <= now + window then
-    allowed = 1
-    tat = tat + interval
-    redis.call('SET', KEYS[1], string.format('%.0f', tat),
-               'PX', math.ceil((tat - now) / 1000) + 1)
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local allowed, debts = 1, {}
+for i, key in ipairs(KEYS) do
+    local quota, full, cost = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), ARGV[3 * i]
+    local debt, since = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)$')
+    debt = math.min(tonumber(debt or 0), full)
+    debt = math.max(0, debt - quota * math.max(0, now - tonumber(since or now)))
+    if debt + cost > full then allowed = 0 end
+    debts[i] = debt
 end
-return {allowed, string.format('%.0f', tat - now)}
+for i, key in ipairs(KEYS) do
+    local debt = debts[i] + allowed * ARGV[3 * i]
+    redis.call('SET', key, string.format('%.0f %.0f', debt, now),
+               'PX', math.ceil(debt / ARGV[3 * i - 2]) + 1)
+end
+return {allowed, unpack(debts)}
 """)
+"""Keys: the buckets. Arguments, of each: quota, full, cost. Answer: 1 or 0, the debts before."""
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """`quota` requests in `window_seconds`, all at once or evenly spread."""
-
-    name: str
-    quota: int
-    window_seconds: int
-
-    @property
-    def window(self) -> int:
-        """The window in microseconds, as a whole number of emission intervals."""
-        return self.interval * self.quota
-
-    @property
-    def interval(self) -> int:
-        """Microseconds in which one request's worth of allowance comes back."""
-        return self.window_seconds * MICROSECONDS // self.quota
-
-
-DEFAULT = Policy("default", quota=6_000, window_seconds=60)
-"""Bursts of 6,000, then 100 a second, for each client."""
-LOCAL_SHARE = 4
-"""Without Redis each execution environment grants this fraction of the quota on its own."""
-LOCAL_CLIENTS_MAX = 1_024
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a request may pass, and what its client has left under `policy`."""
-
-    policy: Policy
-    is_allowed: bool
-    backlog: int
-    """Microseconds until the whole allowance is back."""
-
-    @property
-    def remaining(self) -> int:
-        """Requests that would pass right now."""
-        return max(0, (self.policy.window - self.backlog) // self.policy.interval)
-
-    @property
-    def retry_after(self) -> int:
-        """Whole seconds after which one more request passes."""
-        missing = self.backlog + self.policy.interval - self.policy.window
-        return max(1, math.ceil(missing / MICROSECONDS))
-
-    def headers(self) -> dict[str, str]:
-        """`RateLimit-Policy` and `RateLimit`, and `Retry-After` on a refusal."""
-        policy, reset = self.policy, math.ceil(self.backlog / MICROSECONDS)
-        headers = {
-            "RateLimit-Policy": f'"{policy.name}";q={policy.quota};w={policy.window_seconds}',
-            "RateLimit": f'"{policy.name}";r={self.remaining};t={reset}',
-        }
-        return headers if self.is_allowed else {**headers, "Retry-After": str(self.retry_after)}
+LOCAL_BUCKETS_MAX = 4_096
+EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 class LocalBuckets:
-    """The limiter of last resort: this environment alone, a bounded number of clients."""
+    """The limiter of last resort: this environment alone, a bounded number of buckets."""
 
     def __init__(self) -> None:
-        self._tats: OrderedDict[str, int] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
-    def admit(self, client_id: str, policy: Policy, *, now: dt.datetime) -> Verdict:
-        """One request of the client is counted, if it may pass."""
-        policy = Policy(policy.name, max(1, policy.quota // LOCAL_SHARE), policy.window_seconds)
-        moment = int(now.timestamp() * MICROSECONDS)
-        tat = max(self._tats.pop(client_id, 0), moment)
-        is_allowed = tat + policy.interval <= moment + policy.window
-        if is_allowed:
-            tat += policy.interval
-        self._tats[client_id] = tat
-        if len(self._tats) > LOCAL_CLIENTS_MAX:
-            self._tats.popitem(last=False)
-        return Verdict(policy, is_allowed, tat - moment)
+    def admit(self, client_id: str, charges: Sequence[Charge], *, now: dt.datetime) -> Verdict:
+        """Each bucket's share of its rate has all of its charges taken, or none has."""
+        moment = (now - EPOCH) // dt.timedelta(milliseconds=1)
+        shares = [Charge(one.policy.share(), one.amount, one.partition) for one in charges]
+        keys = [f"{client_id}:{one.bucket}" for one in shares]
+        debts = [self._debt(key, one, moment) for key, one in zip(keys, shares, strict=True)]
+        verdict = judged(shares, debts)
+        for key, standing in zip(keys, verdict.standings, strict=True):
+            self._buckets[key] = (standing.debt, moment)
+            self._buckets.move_to_end(key)
+        while len(self._buckets) > LOCAL_BUCKETS_MAX:
+            self._buckets.popitem(last=False)
+        return verdict
+
+    def _debt(self, key: str, share: Charge, moment: int) -> int:
+        debt, since = self._buckets.get(key, (0, moment))
+        return max(0, debt - share.policy.quota * max(0, moment - since))
 
 
 class RateLimiter:
-    """Counts requests in Redis, and in this environment alone while Redis is away."""
+    """Charges requests to buckets in Redis, and in this environment alone while Redis is away."""
 
-    def __init__(self, cache: Cache, policy: Policy = DEFAULT) -> None:
+    def __init__(self, cache: Cache, allowances: Allowances | None = None) -> None:
         self._cache = cache
-        self._policy = policy
         self._local = LocalBuckets()
+        self.allowances = allowances or Allowances()
 
-    def admit(self, client_id: str, *, now: dt.datetime) -> Verdict:
-        """One request of the client is counted, if it may pass."""
-        policy = self._policy
-        answer = self._cache.run(
-            ADMIT, [f"rate:{policy.name}:{client_id}"], [policy.interval, policy.window]
-        )
-        match answer:
-            case [int(allowed), bytes(backlog)]:
-                return Verdict(policy, allowed == 1, int(backlog))
-            case _:  # Redis is away, or lies
-                return self._local.admit(client_id, policy, now=now)
+    def admit(self, client_id: str, charges: Sequence[Charge], *, now: dt.datetime) -> Verdict:
+        """Every charge is taken of its bucket of the client, or, if one does not fit, none."""
+        # In a cluster the braces keep a client's buckets together, as one script needs them.
+        keys = [f"rate:{{{client_id}}}:{charge.bucket}" for charge in charges]
+        numbers = [
+            number
+            for charge in charges
+            for number in (charge.policy.quota, charge.policy.full, charge.cost)
+        ]
+        verdict = _verdict(charges, self._cache.run(ADMIT, keys, numbers))
+        return verdict or self._local.admit(client_id, charges, now=now)
+
+
+def _verdict(charges: Sequence[Charge], answer: object) -> Verdict | None:
+    """What Redis answered, if it can be true."""
+    if not isinstance(answer, list) or [type(one) for one in answer] != [int] * (len(charges) + 1):
+        return None
+    allowed, *debts = answer
+    in_bounds = (0 <= debt <= one.policy.full for one, debt in zip(charges, debts, strict=True))
+    if not all(in_bounds):
+        return None
+    verdict = judged(charges, debts)
+    return verdict if allowed == int(verdict.is_allowed) else None

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -50,11 +51,13 @@ def issue_token(
     client_secret: str,
     *,
     scope: str | None = None,
+    admit: Callable[[str], None] = lambda _client_id: None,
     now: dt.datetime,
 ) -> AccessToken:
     """A token for the client that knows this secret, with all its scopes or those of `scope`.
 
-    Raises TokenRefused. An unknown client, a revoked one and a wrong secret get one answer,
+    `admit` is asked once the client has proved who it is, before anything is signed; it may
+    raise. Raises TokenRefused. An unknown client, a revoked one and a wrong secret get one answer,
     after the same work.
     """
     with db.transaction() as tx:
@@ -65,6 +68,7 @@ def issue_token(
     if client is _NOBODY or not matches or client.revoked_at is not None:
         raise TokenRefused("Unknown client or wrong secret.", reason="invalid_client")
     scopes = _granted(client, scope)
+    admit(client.id)
     text = signer.sign(client, scopes=scopes, token_id=ids.new_id(), now=now)
     return AccessToken(text=text, scopes=scopes, expires_in=LIFETIME_SECONDS)
 

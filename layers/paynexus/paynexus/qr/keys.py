@@ -25,6 +25,16 @@ class KeyRing:
         return {"keys": [_jwk(number, key) for number, key in self.verifying.items()]}
 
 
+def key_ring_of(secret: Mapping[str, str]) -> KeyRing:
+    """The ring that the keys' secret names, in base64 (docs/qr.md)."""
+    following = secret.get("qr_next_key")
+    return key_ring_from(
+        base64.b64decode(secret["qr_signing_key"]),
+        following=base64.b64decode(following) if following else None,
+        former=map(base64.b64decode, secret.get("qr_former_keys", "").split()),
+    )
+
+
 def key_ring_from(seed: bytes, *, following: bytes | None, former: Iterable[bytes]) -> KeyRing:
     """Sign with the key of `seed`; honour it, that of the `following` seed, and `former` keys.
 

@@ -1,4 +1,4 @@
-"""Asking a circuit and telling it, beside the least that Redis can be asked, by processes."""
+"""Circuits and rate limits, beside the least that Redis can be asked, by processes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,14 +7,24 @@ from multiprocessing import get_context
 from statistics import median
 
 from paynexus.cache import Cache, Script
+from paynexus.clock import system_clock
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Policy, Verdict
+from paynexus.identity.allowance import REQUESTS_PER_MINUTE_MAX, Allowances, Rate
+from paynexus.identity.rate_limit import RateLimiter
+from paynexus.money import Money
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.run import Part, Run
 
 BARE = Script("return 1")
 # As the product asks: by the script's digest, which is what EVAL comes to after its first time.
-NAMES = {"bare": "bare EVALSHA", "admit": "circuit and bucket asked", "both": "asked and told"}
+NAMES = {
+    "bare": "bare EVALSHA",
+    "admit": "circuit and bucket asked",
+    "both": "asked and told",
+    "request": "rate of requests asked",
+    "money": "rates of requests and money asked",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ def _figures(run: Run, clients: int) -> list[Figure]:
         Figure(f"{name}, {of}", median(rates[kind]), "/s", better="higher")
         for kind, name in NAMES.items()
     ]
-    for kind in ("admit", "both"):
+    for kind in list(NAMES)[1:]:
         ratios = [one / bare for one, bare in zip(rates[kind], rates["bare"], strict=True)]
         extent = (min(ratios), max(ratios))
         name = f"{NAMES[kind]} / {NAMES['bare']}, {of}"
@@ -67,9 +77,20 @@ def _act(order: Order) -> Callable[[], object]:
     cache = Cache(order.redis_url)
     if order.kind == "bare":
         return lambda: cache.run(BARE, [], [])
+    if order.kind in {"request", "money"}:
+        return _asking_rates(cache, of_money=order.kind == "money")
     # The rate is the gateway's to limit, not what is measured here.
     policy = Policy(calls_per_second=1_000_000, burst=1_000_000)
     breaker = Breaker(cache, gateway="benchmark", policy=policy)
     if order.kind == "admit":
         return breaker.admit
     return lambda: breaker.record(breaker.admit(), Verdict.SUCCESS)
+
+
+def _asking_rates(cache: Cache, *, of_money: bool) -> Callable[[], object]:
+    allowances = Allowances(requests_per_minute=REQUESTS_PER_MINUTE_MAX)
+    limiter = RateLimiter(cache, allowances)
+    charges = [allowances.request(Rate.WRITE)]
+    if of_money:
+        charges.append(allowances.value(Money(1, "EUR")))
+    return lambda: limiter.admit("benchmark", charges, now=system_clock())

@@ -1,6 +1,7 @@
 """The OpenAPI document: the routes and request models of the handlers, and what they answer."""
 
 import importlib
+import inspect
 import json
 import re
 import tomllib
@@ -138,6 +139,10 @@ def _api_functions() -> Iterator[str]:
 
 def _part_of(app: Resolver, function: str) -> dict[str, Any]:
     part: dict[str, Any] = json.loads(app.get_openapi_json_schema(title=function, version="1"))
+    for route in app._static_routes + app._dynamic_routes:  # noqa: SLF001 - there is no accessor
+        operations = part["paths"].get(re.sub("<(.+?)>", r"{\1}", route.path), {})
+        if operation := operations.get(route.method.lower()):
+            operation.setdefault("description", inspect.getdoc(route.func))
     return part
 
 

@@ -12,7 +12,7 @@ from tools.export_reference.schemas import Field, Node, Piece, Schemas
 METHODS = ("get", "post", "put", "patch", "delete")
 KEY = "Idempotency-Key"
 FORM = "application/x-www-form-urlencoded"
-TITLES = {"qr": "QR codes"}
+TITLES = {"qr-codes": "QR codes"}
 """Tags that don't read well as they stand."""
 
 

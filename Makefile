@@ -19,7 +19,7 @@ check: $(INSTALLED) lint ## What CI runs: lint, types, contracts, generated file
 
 lint: $(INSTALLED) ## Format, lint, types, import contracts, generated files, template
 	@$(RUN) -m ruff format --check . && $(RUN) -m ruff check . && $(RUN) -m mypy && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" lint-imports
-	@$(RUN) -m tools.export_schemas --check && $(RUN) -m tools.export_openapi --check && $(RUN) -m tools.export_lifecycle --check && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam validate --lint
+	@$(RUN) -m tools.export_schemas --check && $(RUN) -m tools.export_openapi --check && $(RUN) -m tools.export_reference --check && $(RUN) -m tools.export_lifecycle --check && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam validate --lint
 
 fuzz: $(INSTALLED) ## Send 20,000 generated requests to every operation, and count what is wrong
 	@$(RUN) -m tests.fuzz --cases $(or $(CASES),20000)
@@ -42,8 +42,8 @@ deploy: build ## Deploy to AWS with samconfig.toml (CONFIG=dev|staging|prod)
 migrate: $(INSTALLED) ## Apply the migrations of the stack that is up
 	@$(STACK) migrate
 
-generate: $(INSTALLED) ## Write event schemas, openapi.json, lifecycles, schema.sql and docs/ledger.md anew
-	@$(RUN) -m tools.export_schemas && $(RUN) -m tools.export_openapi && $(RUN) -m tools.export_lifecycle && $(RUN) -m tools.dump_schema && $(RUN) -m tools.ledger_walkthrough
+generate: $(INSTALLED) ## Write event schemas, openapi.json, the reference, lifecycles, schema.sql and docs/ledger.md anew
+	@$(RUN) -m tools.export_schemas && $(RUN) -m tools.export_openapi && $(RUN) -m tools.export_reference && $(RUN) -m tools.export_lifecycle && $(RUN) -m tools.dump_schema && $(RUN) -m tools.ledger_walkthrough
 
 help: ## List the targets
 	@grep -hE '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22

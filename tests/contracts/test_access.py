@@ -18,15 +18,15 @@ from paynexus.ids import MerchantId
 from tests.integration.conftest import Caller, Handler
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-PUBLIC = "tokens_api"
-"""The one API function whose routes need no access token."""
+PUBLIC = {"docs_api", "tokens_api"}
+"""The API functions whose routes need no access token."""
 
 CALLER = Caller(MerchantId(ids.new_id()))
 
 
 def apps() -> dict[str, Any]:
     """The handler module of each function that answers authorised clients."""
-    names = {path.parent.name for path in FUNCTIONS.glob("*_api/handler.py")} - {PUBLIC}
+    names = {path.parent.name for path in FUNCTIONS.glob("*_api/handler.py")} - PUBLIC
     return {name: importlib.import_module(f"{name}.handler") for name in sorted(names)}
 
 

@@ -34,9 +34,20 @@ PUBLIC_ROUTES = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/health"),
     ("GET", "/.well-known/qr-keys.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/style.css"),
+    ("GET", "/docs/icon.svg"),
+    ("GET", "/openapi.json"),
     ("POST", "/gateways/{name}/callbacks"),  # authenticated by the gateway's signature
 }
-API_FUNCTIONS = ("tokens_api", "payments_api", "qr_api", "merchants_api", "gateway_callbacks")
+API_FUNCTIONS = (
+    "docs_api",
+    "gateway_callbacks",
+    "merchants_api",
+    "payments_api",
+    "qr_api",
+    "tokens_api",
+)
 
 WILDCARDS = {
     # (template, resource, statement): why no narrower word exists.

@@ -1,4 +1,4 @@
-"""The README's tour, taken as a reader takes it: each command run, each answer as it says."""
+"""README's tour and the quickstart, taken as a reader takes them: each command, each answer."""
 
 import json
 import os
@@ -24,25 +24,28 @@ TOUR_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A block of commands, and the answer that the README shows under it."""
+    """A block of commands, and the answer that the page shows under it."""
 
     text: str
     language: str | None = None
     answer: str = ""
 
 
-def test_the_tour_goes_as_the_readme_says(stack: Stack, merchant: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "shell"), [("README.md", "bash"), ("docs/quickstart.md", "sh")])
+def test_the_tour_goes_as_the_page_says(
+    stack: Stack, merchant: Client, tmp_path: Path, page: str, shell: str
+) -> None:
     """Taken by a merchant of its own, so that the sums shown are the sums said."""
     # Whoever comes first pays for every cold start.
     assert merchant.settle("/payments", _ORDER).status == 201
     newcomer = stack.merchant(f"Reader {secrets.token_hex(6)}")
     credentials = {"client_id": newcomer.client_id, "client_secret": newcomer.client_secret}
     (tmp_path / "stack.json").write_text(json.dumps(stack.described | credentials))
-    commands = _commands()
+    commands = _commands(page)
 
-    outputs = _run([command.text for command in commands], state=tmp_path)
+    outputs = _run([command.text for command in commands], shell, state=tmp_path)
 
-    assert len(outputs) == len(commands) > 10
+    assert len(outputs) == len(commands) > 8
     for command, output in zip(commands, outputs, strict=True):
         if command.language == "json":
             said = json.loads(output.strip().splitlines()[-1])
@@ -54,8 +57,8 @@ def test_the_tour_goes_as_the_readme_says(stack: Stack, merchant: Client, tmp_pa
 _ORDER = {"amount": 100, "currency": "EUR", "payment_method": "tok_approve_readme"}
 
 
-def _commands() -> list[Command]:
-    blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+def _commands(page: str) -> list[Command]:
+    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
     commands: list[Command] = []
     for language, text in blocks:
         if language == "sh":
@@ -65,11 +68,11 @@ def _commands() -> list[Command]:
     return commands
 
 
-def _run(texts: list[str], *, state: Path) -> list[str]:
+def _run(texts: list[str], shell: str, *, state: Path) -> list[str]:
     """What each block prints, all of them typed into one shell."""
     script = "".join(f"{text}\nprintf '\\n%s\\n' '{END_OF_BLOCK}'\n" for text in texts)
     answer = subprocess.run(
-        ["bash", "-eu", "-c", script],
+        [shell, "-eu", "-c", script],
         capture_output=True,
         text=True,
         check=False,
@@ -82,7 +85,7 @@ def _run(texts: list[str], *, state: Path) -> list[str]:
 
 
 def _differences(shown: object, said: object, path: str = "answer") -> Iterator[str]:
-    """Where the answer is not as shown: the README leaves fields out, and writes … for text."""
+    """Where the answer is not as shown: the page leaves fields out, and writes … for text."""
     if isinstance(shown, dict) and isinstance(said, dict):
         for name, value in shown.items():
             yield from _differences(value, said.get(name, "nothing"), f"{path}.{name}")

@@ -1,6 +1,7 @@
 """The OpenAPI document: the routes and request models of the handlers, and what they answer."""
 
 import importlib
+import inspect
 import json
 import re
 import tomllib
@@ -155,6 +156,10 @@ def _part_of(app: Resolver, function: str) -> dict[str, Any]:
                 asked = field.field_info.annotation
                 if isinstance(asked, type) and issubclass(asked, BaseModel):
                     _tell_apart(item[route.method.lower()], asked)
+    for route in app._static_routes + app._dynamic_routes:  # noqa: SLF001 - there is no accessor
+        operations = part["paths"].get(re.sub("<(.+?)>", r"{\1}", route.path), {})
+        if operation := operations.get(route.method.lower()):
+            operation.setdefault("description", inspect.getdoc(route.func))
     return part
 
 

@@ -12,6 +12,8 @@ import docs_api.handler as docs
 from tests.browsing import chromium, served
 
 PHONE, DESK = 390, 1280
+MACHINE_MILLISECONDS = 120_000
+"""How long a page may take to load: the machine may be busy with something else."""
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 """Of axe's rules: WCAG 2.2 AA and what axe thinks well of."""
 JUDGED = {"color-contrast", "heading-order", "link-name", "target-size"}
@@ -67,6 +69,7 @@ def visit(request: pytest.FixtureRequest, browser: Browser, address: str) -> Ite
     visit = Visit(context.new_page())
     visit.page.on("console", visit.hear)
     visit.page.on("request", visit.see)
+    visit.page.set_default_timeout(MACHINE_MILLISECONDS)
     visit.page.goto(f"{address}/docs", wait_until="networkidle")
     yield visit
     context.close()

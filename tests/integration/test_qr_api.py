@@ -356,8 +356,10 @@ def test_unpaid_scans_are_forgotten_after_a_day(call: Caller, database: Database
 
 @pytest.mark.parametrize("size", [128, 300, 1024])
 @pytest.mark.parametrize("usage", ["single", "static"])
-def test_a_camera_reads_what_is_drawn(call: Caller, size: int, usage: str) -> None:
-    """At three sizes, by an independent reader; what it reads is scanned."""
+def test_a_camera_reads_what_is_drawn(
+    call: Caller, database: Database, size: int, usage: str
+) -> None:
+    """At three sizes, by an independent reader; what it reads is scanned, and paid."""
     order = {"currency": "EUR", "usage": usage, "reference": "Table 4"}
     code = issue(call, order).json()
     answer = call(
@@ -371,7 +373,11 @@ def test_a_camera_reads_what_is_drawn(call: Caller, size: int, usage: str) -> No
 
     assert (width, height) == (size, size)
     assert read == code["payload"]
-    assert scan(call, read).status == 200
+    payment_id = pay(database, call, scan(call, read).json()["qr_code"])
+    paid = database.connection().execute(
+        "SELECT qr_code_id FROM transactions WHERE id = %s", (payment_id,)
+    )
+    assert paid.fetchone() == (ids.parse("qr", code["id"]),)
 
 
 def test_size_and_margin_are_kept(call: Caller) -> None:

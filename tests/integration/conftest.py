@@ -58,9 +58,13 @@ class Caller:
         *,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        queries: Mapping[str, list[str]] | None = None,
         text: str | None = None,
     ) -> Answer:
-        """The function's answer to this request, with the principal in its context."""
+        """The function's answer to this request, with the principal in its context.
+
+        `queries` are the parameters with all their values, where some have several.
+        """
         context = {
             "merchant_id": ids.text("mer", self.merchant_id),
             "client_id": self.client_id,
@@ -73,6 +77,8 @@ class Caller:
         event = gateway_event(
             method, path, text=text, headers=headers, query=query, authorizer=context
         )
+        if queries:
+            event["multiValueQueryStringParameters"] = dict(queries)
         return answer_of(handler(event, None))
 
 

@@ -13,6 +13,7 @@ from paynexus import idempotency, ids, runtime
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.idempotency import Scope
+from paynexus.identity.allowance import Rate
 from paynexus.ids import MerchantId
 from tests.integration.conftest import Answer, Caller, answer_of, gateway_event
 from tests.sandbox import Sandbox
@@ -282,7 +283,9 @@ def test_refusals_bind_no_key(call: Caller, acquirer: Sandbox, database: Databas
     much = take(call, {**ORDER, "amount": 10**12})
     forged = take(call, {**ORDER, "qr_code": "qrt_nobodys"})
     hasty = Caller(call.merchant_id, client_id="pnx_test_hasty")
-    while hasty(handler, "GET", "/payments").status == 200:
+    limiter, now = runtime.rate_limiter(), runtime.clock()()
+    write = [limiter.allowances.request(Rate.WRITE)]
+    while limiter.admit(hasty.client_id, write, now=now).is_allowed:
         pass
     limited = take(hasty)
 

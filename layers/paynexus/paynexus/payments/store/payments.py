@@ -20,29 +20,33 @@ from paynexus.payments.model import (
     Status,
 )
 
-SQL_SELECT = """
+SQL_COLUMNS = """
 SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country
-FROM transactions AS t
-LEFT JOIN payment_customers AS c ON c.payment_id = t.id
-"""
+FROM """
+SQL_CUSTOMERS = " AS t LEFT JOIN payment_customers AS c ON c.payment_id = t.id\n"
+SQL_SELECT = SQL_COLUMNS + "transactions" + SQL_CUSTOMERS
 SQL_FIND = SQL_SELECT + "WHERE t.id = %s AND t.merchant_id = %s AND t.mode = %s"
 SQL_GET = SQL_SELECT + "WHERE t.id = %s"
 SQL_LOCK = "SELECT FROM transactions WHERE id = %s FOR UPDATE"
+# Customers of the page's payments alone are looked up.
 SQL_LIST = (
-    SQL_SELECT
-    + """
-WHERE t.merchant_id = %(merchant_id)s AND t.mode = %(mode)s
-    AND t.id >= %(least)s AND t.id < %(above)s
-    AND t.created_at >= %(since)s AND t.created_at < %(until)s
-    {like}
-ORDER BY t.id DESC
-LIMIT %(limit)s
-"""
+    SQL_COLUMNS  # noqa: S608 - constants of this file
+    + """(
+    SELECT * FROM transactions
+    WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
+        AND id >= %(least)s AND id < %(above)s
+        AND created_at >= %(since)s AND created_at < %(until)s
+        {like}
+    ORDER BY id DESC
+    LIMIT %(limit)s
+)"""
+    + SQL_CUSTOMERS
+    + "ORDER BY t.id DESC"
 )
 FILTERS: lists.Filters = {
-    "status": "AND t.status = %(status)s",
-    "currency": "AND t.currency = %(currency)s",
-    "reference": "AND t.reference = %(reference)s",
+    "status": "AND status = %(status)s",
+    "currency": "AND currency = %(currency)s",
+    "reference": "AND reference = %(reference)s",
 }
 # Whatever is not decided holds money: the open holds are few, and indexed anyway. What is
 # unknown at the gateway has turns of its own.

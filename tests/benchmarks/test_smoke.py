@@ -29,6 +29,7 @@ NAMES = {
     "asked and told / bare EVALSHA, 2 clients",
     "Redis hanging, idle environments: added at p99",
     "QR code verified / bare Ed25519 verification",
+    "worst hostile body",
     "violations of the books",
     "load average before",
 }

@@ -15,11 +15,15 @@ def system_clock() -> dt.datetime:
 class Renewed[T]:
     """A value from outside that is read again once it is older than so many seconds.
 
-    While reading it again fails, the former one stays: what holds it outlives whom it asks.
+    While reading it again fails, the former one stays and `tell` is told why: what holds the
+    value outlives whom it asks.
     """
 
-    def __init__(self, read: Callable[[], T], *, seconds: int) -> None:
+    def __init__(
+        self, read: Callable[[], T], *, seconds: int, tell: Callable[[Exception], None]
+    ) -> None:
         self._read = read
+        self._tell = tell
         self._lifetime = dt.timedelta(seconds=seconds)
         self._value: T | None = None
         self._read_at: dt.datetime | None = None
@@ -30,7 +34,9 @@ class Renewed[T]:
             self._read_at = now
             try:
                 self._value = self._read()
-            except Exception:
+            except Exception as error:
                 if self._value is None:
+                    self._read_at = None
                     raise
+                self._tell(error)
         return self._value

@@ -179,7 +179,9 @@ def qr_keys() -> KeyRing:
 
 @once
 def _qr_keys() -> Renewed[KeyRing]:
-    return Renewed(_qr_key_ring, seconds=KEYS_SECONDS)
+    from paynexus.identity.token_keys import tell_unavailable
+
+    return Renewed(_qr_key_ring, seconds=KEYS_SECONDS, tell=tell_unavailable)
 
 
 def _qr_key_ring() -> KeyRing:

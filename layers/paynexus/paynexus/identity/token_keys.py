@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from paynexus.observability import logger
+from paynexus.observability import count, logger, trace_of
 
 ALGORITHM = "ES256"
 UNKNOWN_SECONDS = 30
@@ -81,13 +81,19 @@ class KeySet:
         self._asked_at = now
         try:
             found = [key for alias in self._aliases if (key := described(self._kms, alias))]
-        except Exception:
+        except Exception as error:
             if not self._keys:
                 self._asked_at = None
                 raise
-            logger.exception("token keys were not read; those known stay")
+            tell_unavailable(error)
             return
         self._keys = {key.kid: key for key in found}
+
+
+def tell_unavailable(error: Exception) -> None:
+    """Logs and metrics say that keys could not be read again, and that those known stay."""
+    logger.warning("keys were not read again; those known stay", trace=trace_of(error))
+    count("KeysUnavailable")
 
 
 def described(kms: Kms, alias: str) -> PublicKey | None:

@@ -24,6 +24,7 @@ from paynexus.identity.token_keys import (
     PublicKey,
     described,
     encoded,
+    tell_unavailable,
 )
 
 AUDIENCE = "paynexus-api"
@@ -45,7 +46,7 @@ class TokenSigner:
         self._kms = kms
         self._alias = alias
         self._issuer = issuer
-        self._key = Renewed(self._described, seconds=SIGNING_KEY_SECONDS)
+        self._key = Renewed(self._described, seconds=SIGNING_KEY_SECONDS, tell=tell_unavailable)
 
     def _described(self) -> PublicKey:
         key = described(self._kms, self._alias)

@@ -29,8 +29,8 @@ MIGRATIONS = ROOT / "infra/database/migrations"
 TEMPLATE = "paynexus_template"
 FUZZ_CASES = 700
 """Generated requests in `make test`; `make fuzz` sends twenty thousand."""
-SEEDS = 1_000
-"""Scenarios of the simulation in `make check`; `--seeds 2000` plays twice as many."""
+SEEDS = 500
+"""Scenarios of the simulation in `make check`; `--seeds 2000` plays four times as many."""
 STORM_KEYS = 3
 """Keys of a storm in `make check`; `--storm-keys 50` makes it ten thousand requests."""
 

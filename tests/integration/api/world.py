@@ -73,8 +73,9 @@ class World:
         return who(edge.handler_of(route), method, path, body, headers=sent, query=query, text=text)
 
     def made(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """What a request of the merchant made."""
-        answer = self.ask(method, path, body)
+        """What a request of the merchant made; each by another client, none beyond its rate."""
+        caller = replace(self.call, client_id=f"pnx_test_{ids.new_id().hex[-22:]}")
+        answer = self.ask(method, path, body, caller=caller)
         assert answer.status in {200, 201, 202}, (method, path, answer)
         resource: dict[str, Any] = answer.json()
         return resource

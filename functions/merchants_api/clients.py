@@ -26,7 +26,7 @@ OneScope = Annotated[Scope, Field(strict=False)]
 class ClientOrder(http.Strict):
     """A client to be made."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$"), http.NoCardNumber]
+    name: Annotated[str, StringConstraints(pattern=f"^{http.PLAIN}{{1,100}}$"), http.NoCardNumber]
     scopes: Annotated[list[OneScope], Field(min_length=1, max_length=len(Scope))]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from merchants_api.routing import Routing
 from paynexus import http, runtime
@@ -16,10 +16,18 @@ PAYMENTS_MAX = 10**6
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it open
 
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("a name has letters")
+    return name
+
+
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"),
+    StringConstraints(pattern=f"^{http.PLAIN}+$"),
+    AfterValidator(_not_blank),
     http.NoCardNumber,
 ]
 

@@ -35,7 +35,7 @@ type EventTypes = Annotated[
 ]
 type Url = Annotated[str, Field(min_length=1, max_length=URL_LENGTH_MAX)]
 type Description = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,200}$"), http.NoCardNumber
+    str, StringConstraints(pattern=f"^{http.PLAIN}{{0,200}}$"), http.NoCardNumber
 ]
 
 

@@ -13,6 +13,7 @@ from paynexus.payments.model import Customer, Status
 from paynexus.payments.service import PaymentRequest
 
 METADATA_KEYS_LIMIT = 50
+EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}$"
 
 
 def _fitting(metadata: dict[str, str]) -> dict[str, str]:
@@ -23,11 +24,11 @@ def _fitting(metadata: dict[str, str]) -> dict[str, str]:
     return metadata
 
 
-# Control characters have no place in what people read; Postgres can't store NUL.
+# Postgres can't store NUL.
 Text = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200), http.NoCardNumber
+    str, StringConstraints(pattern=f"^{http.PLAIN}+$", max_length=200), http.NoCardNumber
 ]
-MetadataKey = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
+MetadataKey = Annotated[str, StringConstraints(pattern=f"^{http.PLAIN}{{1,40}}$")]
 MetadataValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,500}$"), http.NoCardNumber]
 Amount = Annotated[int, Field(gt=0, description="minor units")]
 
@@ -57,7 +58,7 @@ class CustomerOrder(http.Strict):
     email: (
         Annotated[
             str,
-            StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", max_length=254),
+            StringConstraints(pattern=EMAIL, max_length=254),
             http.NoCardNumber,
         ]
         | None

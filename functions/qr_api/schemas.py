@@ -30,7 +30,7 @@ class QrCodeOrder(http.Strict):
     # Strict models take no text for an enum; JSON has nothing else.
     usage: Annotated[Usage, Field(strict=False)] = Usage.SINGLE
     reference: (
-        Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$"), http.NoCardNumber]
+        Annotated[str, StringConstraints(pattern=f"^{http.PLAIN}{{1,200}}$"), http.NoCardNumber]
         | None
     ) = None
     expires_in: Seconds | None = None

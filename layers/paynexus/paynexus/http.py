@@ -77,6 +77,10 @@ Currency = Annotated[
 """A currency in a request body."""
 
 
+PLAIN = r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
+"""One character that people read: none that controls how the others are shown, or ends a line."""
+
+
 class Strict(BaseModel):
     """A request body: no coercion ("5", 5.0 and true are no amounts), no unknown fields."""
 
@@ -208,10 +212,13 @@ def version_of(headers: Mapping[str, str], *, pinned: str) -> str:
 
 
 def require_json(event: Mapping[str, Any]) -> None:
-    """Raise UnsupportedMediaType for a body that says it is anything but JSON.
+    """Raise UnsupportedMediaType for a body that says it is anything but JSON, or compressed.
 
     One that says nothing is read as JSON.
     """
+    coding = (event["headers"].get("content-encoding") or "identity").strip().lower()
+    if event["body"] and coding != "identity":
+        raise errors.UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
     media_type, _, _ = (event["headers"]["content-type"] or JSON).partition(";")
     if event["body"] and media_type.strip() != JSON:
         raise errors.UnsupportedMediaType(f"Send the body as `Content-Type: {JSON}`.")
@@ -326,7 +333,7 @@ def _invalid_request(faults: Sequence[Mapping[str, Any]]) -> errors.InvalidReque
     kind, *within = first["loc"]
     # A query is flat, whatever model reads it.
     where = map(str, within[-1:] if kind == "query" else within)
-    name = ".".join(where)
+    name = ".".join(where)[: jsontext.KEY_SHOWN]
     detail = f"{name}: {first['msg']}" if name else str(first["msg"])
     return errors.InvalidRequest(detail, param=name or None)
 

@@ -1,6 +1,7 @@
 """JSON text: strict when it comes in, of one form when it goes out."""
 
 import json
+import math
 from typing import Any
 
 from paynexus.errors import InvalidRequest, RequestTooLarge
@@ -8,22 +9,37 @@ from paynexus.errors import InvalidRequest, RequestTooLarge
 BODY_LIMIT_BYTES = 64 * 1024
 NESTING_LIMIT = 32
 """Objects and lists inside one another in a request body."""
+INTEGER_DIGITS_LIMIT = 40
+"""Of an integer in a request body: far more than 64 bits have, and quickly read."""
+KEY_SHOWN = 64
+"""Characters of a doubtful key that are told back."""
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 def parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """The value of a JSON text; InvalidRequest for what parsers disagree about.
 
-    Duplicate keys, NaN and infinities, byte order marks and deep nesting are refused: two
-    parties that read them differently would see two different payments.
+    Duplicate keys, NaN and infinities, minus nought, byte order marks, endless integers and
+    deep nesting are refused: two parties that read them differently would see two different
+    payments.
     """
     if not text:
         raise InvalidRequest("The body is empty; send a JSON object.")
-    if len(text.encode("utf-8", "surrogatepass")) > BODY_LIMIT_BYTES:
+    # No character takes less than a byte: what is far too large isn't encoded to be counted.
+    if (
+        len(text) > BODY_LIMIT_BYTES
+        or len(text.encode("utf-8", "surrogatepass")) > BODY_LIMIT_BYTES
+    ):
         raise RequestTooLarge(f"The body exceeds {BODY_LIMIT_BYTES} bytes.")
     _refuse_deep_nesting(text)
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=_integer,
+            parse_float=_finite,
+        )
         text.encode("utf-8")
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (UnicodeError, RecursionError, ValueError) as error:
@@ -37,12 +53,28 @@ def write(value: object) -> str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequest(f"{twice}: this key stands twice.", param=twice)
+    value: dict[str, Any] = {}
+    for name, item in pairs:
+        if name in value:
+            shown = name[:KEY_SHOWN].encode("utf-8", "replace").decode()
+            raise InvalidRequest(f"{shown}: this key stands twice.", param=shown)
+        value[name] = item
     return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > INTEGER_DIGITS_LIMIT:
+        raise InvalidRequest(f"An integer has more than {INTEGER_DIGITS_LIMIT} digits.")
+    if digits == "-0":
+        raise InvalidRequest("-0 is not an integer to everybody; write 0.")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise InvalidRequest("A number is too large to be read.")
+    return number
 
 
 def _refuse_constant(name: str) -> float:

@@ -20,18 +20,18 @@ from paynexus.payments.model import (
     Status,
 )
 
-SQL_COLUMNS = """
+SQL_SELECT = """
 SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country
-FROM """
-SQL_CUSTOMERS = " AS t LEFT JOIN payment_customers AS c ON c.payment_id = t.id\n"
-SQL_SELECT = SQL_COLUMNS + "transactions" + SQL_CUSTOMERS
+FROM transactions AS t
+LEFT JOIN payment_customers AS c ON c.payment_id = t.id
+"""
 SQL_FIND = SQL_SELECT + "WHERE t.id = %s AND t.merchant_id = %s AND t.mode = %s"
 SQL_GET = SQL_SELECT + "WHERE t.id = %s"
 SQL_LOCK = "SELECT FROM transactions WHERE id = %s FOR UPDATE"
-# Customers of the page's payments alone are looked up.
-SQL_LIST = (
-    SQL_COLUMNS  # noqa: S608 - constants of this file
-    + """(
+# The page first: customers are looked up for its payments alone.
+SQL_LIST = """
+SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country
+FROM (
     SELECT * FROM transactions
     WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
         AND id >= %(least)s AND id < %(above)s
@@ -39,10 +39,10 @@ SQL_LIST = (
         {like}
     ORDER BY id DESC
     LIMIT %(limit)s
-)"""
-    + SQL_CUSTOMERS
-    + "ORDER BY t.id DESC"
-)
+) AS t
+LEFT JOIN payment_customers AS c ON c.payment_id = t.id
+ORDER BY t.id DESC
+"""
 FILTERS: lists.Filters = {
     "status": "AND status = %(status)s",
     "currency": "AND currency = %(currency)s",

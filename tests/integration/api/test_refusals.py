@@ -23,6 +23,7 @@ from tests.integration.conftest import Answer
 from tests.openapi import validator
 from tools.export_openapi.refusals import REFUSALS
 
+OK, TRIES = 200, 20
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
 
@@ -134,12 +135,16 @@ def used_too_often(world: World) -> Answer:
 
 
 def too_often(world: World) -> Answer:
-    """One request more than a client may make in a minute."""
-    now, limiter = runtime.clock()(), runtime.rate_limiter()
-    charge = limiter.allowances.request(Rate.READ)
-    while limiter.admit(world.call.client_id, [charge], now=now).is_allowed:
-        pass
-    return world.ask("GET", "/payments")
+    """One request more than a client may make in a minute; again, should Redis come or go."""
+    for _ in range(TRIES):
+        now, limiter = runtime.clock()(), runtime.rate_limiter()
+        charge = limiter.allowances.request(Rate.READ)
+        while limiter.admit(world.call.client_id, [charge], now=now).is_allowed:
+            pass
+        answer = world.ask("GET", "/payments")
+        if answer.status != OK:
+            break
+    return answer
 
 
 def broken(world: World) -> Answer:

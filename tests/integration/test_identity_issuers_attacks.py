@@ -24,11 +24,12 @@ from paynexus.identity.issuers import store
 from paynexus.identity.issuers.fetching import fetch
 from paynexus.identity.issuers.keys import FETCH_INTERVAL, KeyCache
 from paynexus.identity.issuers.model import TokenIssuer
-from paynexus.identity.issuers.rules import LIFETIME_SECONDS_MAX, TOKEN_CHARACTERS_MAX
+from paynexus.identity.issuers.rules import LIFETIME_SECONDS_MAX
 from paynexus.identity.issuers.service import BearerVerifier
 from paynexus.identity.model import Client
 from paynexus.identity.token_keys import KeySet
 from paynexus.identity.tokens import TokenSigner, TokenVerifier, VerifiedToken
+from paynexus.identity.unverified import TOKEN_CHARACTERS_MAX
 from paynexus.ids import MerchantId
 from tests.conftest import MIGRATIONS
 from tests.integration.issuer_world import IssuerServer, Signer, new_key, segment, set_of

@@ -25,7 +25,7 @@ from paynexus.identity.issuers.keys import (
     FetchFailed,
     KeyCache,
 )
-from paynexus.identity.issuers.model import Refused
+from paynexus.identity.unverified import Refused
 from tests.integration.issuer_world import Behaviour, IssuerServer, Signer, new_key, reply, set_of
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)

@@ -7,6 +7,7 @@ from paynexus.db import Database
 from paynexus.errors import Unauthenticated
 from paynexus.identity import store
 from paynexus.identity.tokens import TokenVerifier, VerifiedToken
+from paynexus.identity.unverified import UnverifiedToken
 
 
 class OwnTokens:
@@ -20,9 +21,9 @@ class OwnTokens:
         self._verifier = verifier
         self._db = db
 
-    def verify(self, token: str, *, now: dt.datetime) -> VerifiedToken:
+    def verify(self, token: UnverifiedToken, *, now: dt.datetime) -> VerifiedToken:
         """What `token` proves now; Unauthenticated if it is not valid or its client is revoked."""
-        verified = self._verifier.verify(token, now=now)
+        verified = self._verifier.verify_parts(token, now=now)
         with self._db.reading() as connection:
             client = store.client(connection, verified.principal.client_id)
         if client is None or client.revoked_at is not None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from paynexus.identity.issuers.jwks import usable_keys
-from paynexus.identity.issuers.model import Refused, VerifyingKey, without_query
+from paynexus.identity.issuers.model import VerifyingKey, without_query
+from paynexus.identity.unverified import Refused
 from paynexus.observability import count, logger
 
 FETCH_INTERVAL = dt.timedelta(seconds=30)

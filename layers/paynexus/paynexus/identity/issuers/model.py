@@ -42,10 +42,6 @@ class VerifyingKey:
     key: Any
 
 
-class Refused(ValueError):
-    """A foreign token is not accepted; the message is ours, and quotes nothing of the token."""
-
-
 def is_issuer(text: object) -> bool:
     """Whether `text` can name an issuer: a safe address without a query."""
     return (

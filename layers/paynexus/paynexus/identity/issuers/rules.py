@@ -1,24 +1,13 @@
 """What a foreign token must look like and say. Pure: no I/O, clock or randomness."""
 
-import base64
-import binascii
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from paynexus import jsontext
-from paynexus.errors import InvalidRequest, RequestTooLarge
-from paynexus.identity.issuers.model import (
-    Refused,
-    TokenIssuer,
-    client_id_of,
-    is_issuer,
-    is_plain,
-)
+from paynexus.identity.issuers.model import TokenIssuer, client_id_of, is_issuer, is_plain
 from paynexus.identity.model import ALL_SCOPES, Principal
+from paynexus.identity.unverified import Refused, UnverifiedToken
 
-TOKEN_CHARACTERS_MAX = 8_192
 LIFETIME_SECONDS_MAX = 60 * 60
 CLOCK_SKEW_SECONDS = 60
 """For `iat` and `nbf`; a token that has expired is never forgiven."""
@@ -28,32 +17,6 @@ AUDIENCES_MAX = 16
 HEADER_MEMBERS = {"alg", "kid", "typ", "x5t", "x5t#S256"}
 """And no other: no `crit`, `b64`, `zip` to obey, no `jku`, `jwk`, `x5u`, `x5c` to follow."""
 TYPES = {"jwt", "at+jwt"}
-_PARTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class UnverifiedToken:
-    """A token taken apart. Nothing that it says is true yet."""
-
-    text: str
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any]
-
-    @property
-    def issuer(self) -> object:
-        """Who the token says made it: reason to ask that one's keys, and for nothing else."""
-        return self.claims.get("iss")
-
-
-def unverified(text: str) -> UnverifiedToken:
-    """The token's parts, in the one spelling that RFC 7515 has for them; Refused otherwise."""
-    if len(text) > TOKEN_CHARACTERS_MAX:
-        raise Refused("too long")
-    parts = text.split(".")
-    if len(parts) != _PARTS:
-        raise Refused("not three parts")
-    header, claims, _ = [_decoded(part) for part in parts]
-    return UnverifiedToken(text, _object(header), _object(claims))
 
 
 def kid_of(token: UnverifiedToken) -> str:
@@ -132,24 +95,3 @@ def _named(value: object, *, may_be_list: bool) -> frozenset[str]:
     if may_be_list and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return frozenset(value)
     raise Refused("scopes that are no texts")
-
-
-def _decoded(part: str) -> bytes:
-    # base64 decoders forgive stray bits and bytes; one token has exactly one spelling here.
-    try:
-        value = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except (ValueError, binascii.Error):
-        raise Refused("not base64url") from None
-    if base64.urlsafe_b64encode(value).rstrip(b"=").decode() != part:
-        raise Refused("not base64url as RFC 7515 writes it")
-    return value
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        value = jsontext.parse(content.decode())
-    except (UnicodeDecodeError, InvalidRequest, RequestTooLarge):
-        raise Refused("no JSON, or JSON that parsers disagree about") from None
-    if not isinstance(value, dict):
-        raise Refused("no JSON object")
-    return value

@@ -12,9 +12,10 @@ from paynexus.identity.authorization import OwnTokens
 from paynexus.identity.issuers import rules, store
 from paynexus.identity.issuers.jwks import usable_keys
 from paynexus.identity.issuers.keys import Fetch, FetchFailed, KeyCache
-from paynexus.identity.issuers.model import Refused, TokenIssuer, is_issuer, is_jwks_url, is_plain
+from paynexus.identity.issuers.model import TokenIssuer, is_issuer, is_jwks_url, is_plain
 from paynexus.identity.model import ALL_SCOPES
 from paynexus.identity.tokens import VerifiedToken
+from paynexus.identity.unverified import Refused, UnverifiedToken, unverified
 from paynexus.observability import logger
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
@@ -39,9 +40,9 @@ class BearerVerifier:
         Raises DatabaseUnavailable when nobody can say whether a foreign issuer is known.
         """
         try:
-            token = rules.unverified(text)
+            token = unverified(text)
             if token.issuer == self._issuer:
-                return self._own.verify(text, now=now)
+                return self._own.verify(token, now=now)
             return self._foreign(token, now=now)
         except (Refused, jwt.PyJWTError) as error:
             # Which check failed is no business of whoever forged the token.
@@ -49,7 +50,7 @@ class BearerVerifier:
             logger.info("foreign token refused", reason=reason)
             raise Unauthenticated("The token is not valid: ask for another.") from None
 
-    def _foreign(self, token: rules.UnverifiedToken, *, now: dt.datetime) -> VerifiedToken:
+    def _foreign(self, token: UnverifiedToken, *, now: dt.datetime) -> VerifiedToken:
         # All that costs nothing comes first, then the database, then perhaps a fetch.
         kid, expires_at = rules.kid_of(token), rules.expiry_of(token.claims, now=now)
         issuer = self._issuer_of(token)
@@ -61,7 +62,7 @@ class BearerVerifier:
         )
         return VerifiedToken(principal, expires_at)
 
-    def _issuer_of(self, token: rules.UnverifiedToken) -> TokenIssuer:
+    def _issuer_of(self, token: UnverifiedToken) -> TokenIssuer:
         name, audiences = rules.lookup_of(token)
         with self._db.reading() as connection:
             found = store.issuers_for(connection, name, audiences)

@@ -205,6 +205,39 @@ CREATE TABLE fraud_decisions (
     created_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE fraud_labels (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    payment_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    is_fraud boolean NOT NULL,
+    source text NOT NULL,
+    source_id uuid NOT NULL,
+    known_at timestamp with time zone NOT NULL,
+    card bytea NOT NULL,
+    terminal bytea,
+    observed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE fraud_observations (
+    payment_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    amount bigint NOT NULL,
+    currency character(3) NOT NULL,
+    card bytea NOT NULL,
+    customer bytea,
+    email bytea,
+    ip bytea,
+    terminal bytea
+);
+
+CREATE TABLE fraud_revisions (
+    merchant_id uuid,
+    revision bigint NOT NULL DEFAULT 1
+);
+
 CREATE TABLE gateway_callbacks (
     id uuid NOT NULL,
     gateway text NOT NULL,
@@ -634,6 +667,26 @@ ALTER TABLE fraud_decisions ADD CONSTRAINT verdict_has_its_reasons CHECK (((verd
 
 ALTER TABLE fraud_decisions ADD CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['ALLOW'::text, 'CHALLENGE'::text, 'BLOCK'::text])));
 
+ALTER TABLE fraud_labels ADD CONSTRAINT a_source_labels_a_payment_one_way_once UNIQUE (source_id, payment_id, is_fraud);
+
+ALTER TABLE fraud_labels ADD CONSTRAINT fraud_labels_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_labels ADD CONSTRAINT label_source_is_known CHECK ((source = ANY (ARRAY['dispute'::text, 'refund'::text, 'case'::text])));
+
+ALTER TABLE fraud_labels ADD CONSTRAINT labelled_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE fraud_labels ADD CONSTRAINT what_is_known_has_happened CHECK ((observed_at <= known_at));
+
+ALTER TABLE fraud_observations ADD CONSTRAINT fraud_observations_pkey PRIMARY KEY (payment_id);
+
+ALTER TABLE fraud_observations ADD CONSTRAINT observed_amount_is_positive CHECK ((amount > 0));
+
+ALTER TABLE fraud_observations ADD CONSTRAINT observed_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE fraud_revisions ADD CONSTRAINT fraud_revisions_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE fraud_revisions ADD CONSTRAINT one_fraud_revision UNIQUE NULLS NOT DISTINCT (merchant_id);
+
 ALTER TABLE gateway_callbacks ADD CONSTRAINT applied_callback_speaks_of_an_attempt CHECK (((state <> 'APPLIED'::text) OR (attempt_id IS NOT NULL)));
 
 ALTER TABLE gateway_callbacks ADD CONSTRAINT callback_has_a_verdict_and_a_time_when_finished CHECK ((((state = 'PENDING'::text) = (verdict IS NULL)) AND ((verdict IS NULL) = (finished_at IS NULL))));
@@ -853,6 +906,26 @@ CREATE INDEX events_of_merchant ON public.events USING btree (merchant_id, mode,
 
 CREATE INDEX fraud_decisions_of_merchant ON public.fraud_decisions USING btree (merchant_id, mode, created_at);
 
+CREATE INDEX fraud_labels_of_card ON public.fraud_labels USING btree (card, known_at);
+
+CREATE INDEX fraud_labels_of_merchant ON public.fraud_labels USING btree (merchant_id, mode, known_at);
+
+CREATE INDEX fraud_labels_of_payment ON public.fraud_labels USING btree (payment_id, known_at);
+
+CREATE INDEX fraud_labels_of_terminal ON public.fraud_labels USING btree (terminal, known_at) WHERE (terminal IS NOT NULL);
+
+CREATE INDEX fraud_observations_of_card ON public.fraud_observations USING btree (card, observed_at);
+
+CREATE INDEX fraud_observations_of_customer ON public.fraud_observations USING btree (customer, observed_at) WHERE (customer IS NOT NULL);
+
+CREATE INDEX fraud_observations_of_email ON public.fraud_observations USING btree (email, observed_at) WHERE (email IS NOT NULL);
+
+CREATE INDEX fraud_observations_of_ip ON public.fraud_observations USING btree (ip, observed_at) WHERE (ip IS NOT NULL);
+
+CREATE INDEX fraud_observations_of_merchant ON public.fraud_observations USING btree (merchant_id, mode, observed_at);
+
+CREATE INDEX fraud_observations_of_terminal ON public.fraud_observations USING btree (terminal, observed_at) WHERE (terminal IS NOT NULL);
+
 CREATE INDEX gateway_callbacks_by_age ON public.gateway_callbacks USING brin (received_at) WITH (autosummarize='on');
 
 CREATE INDEX gateway_callbacks_of_attempt ON public.gateway_callbacks USING btree (attempt_id);
@@ -1043,6 +1116,15 @@ AS $function$
         WHEN p_old = 'OPEN' THEN p_new IN ('WON', 'LOST')
         ELSE FALSE
     END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_revised(p_merchant_id uuid)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    INSERT INTO fraud_revisions AS r (merchant_id) VALUES (p_merchant_id)
+    ON CONFLICT ON CONSTRAINT one_fraud_revision DO UPDATE SET revision = r.revision + 1
 $function$
 ;
 
@@ -3235,6 +3317,10 @@ CREATE TRIGGER events_are_not_truncated BEFORE TRUNCATE ON public.events FOR EAC
 CREATE TRIGGER decisions_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_decisions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER decisions_are_not_truncated BEFORE TRUNCATE ON public.fraud_decisions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER labels_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_labels FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER observations_are_immutable BEFORE UPDATE ON public.fraud_observations FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER callback_is_finished_once BEFORE UPDATE ON public.gateway_callbacks FOR EACH ROW EXECUTE FUNCTION guard_callback();
 

@@ -59,3 +59,77 @@ SELECT d.payment_id, d.verdict, r ->> 'code' AS code
 FROM fraud_decisions AS d
 CROSS JOIN jsonb_array_elements(d.reasons) AS r
 WHERE r ->> 'verdict' = 'BLOCK' AND d.verdict <> 'BLOCK';
+
+-- What velocity counts, histories tell and back-tests replay: one row for each payment that is
+-- judged, written before it is judged. Who paid is named by hashes (paynexus/fraud/model.py).
+CREATE TABLE fraud_observations (
+    payment_id UUID PRIMARY KEY,
+    merchant_id UUID NOT NULL,
+    mode TEXT NOT NULL,
+    observed_at TIMESTAMPTZ NOT NULL,
+    amount BIGINT NOT NULL,
+    currency CHAR(3) NOT NULL,
+    card BYTEA NOT NULL,
+    customer BYTEA,
+    email BYTEA,
+    ip BYTEA,
+    terminal BYTEA,
+    CONSTRAINT observed_mode_is_test_or_live CHECK (mode IN ('test', 'live')),
+    CONSTRAINT observed_amount_is_positive CHECK (amount > 0)
+);
+CREATE INDEX fraud_observations_of_merchant
+ON fraud_observations (merchant_id, mode, observed_at);
+CREATE INDEX fraud_observations_of_card ON fraud_observations (card, observed_at);
+CREATE INDEX fraud_observations_of_customer ON fraud_observations (customer, observed_at)
+WHERE customer IS NOT NULL;
+CREATE INDEX fraud_observations_of_email ON fraud_observations (email, observed_at)
+WHERE email IS NOT NULL;
+CREATE INDEX fraud_observations_of_ip ON fraud_observations (ip, observed_at)
+WHERE ip IS NOT NULL;
+CREATE INDEX fraud_observations_of_terminal ON fraud_observations (terminal, observed_at)
+WHERE terminal IS NOT NULL;
+
+-- What is known of a payment by hindsight, and since when: of several the latest holds.
+CREATE TABLE fraud_labels (
+    id UUID PRIMARY KEY DEFAULT uuidv7(),
+    payment_id UUID NOT NULL,
+    merchant_id UUID NOT NULL,
+    mode TEXT NOT NULL,
+    is_fraud BOOLEAN NOT NULL,
+    source TEXT NOT NULL,
+    -- Of the source: the dispute, the refund or the case.
+    source_id UUID NOT NULL,
+    known_at TIMESTAMPTZ NOT NULL,
+    -- As in the payment's observation.
+    card BYTEA NOT NULL,
+    terminal BYTEA,
+    observed_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT a_source_labels_a_payment_one_way_once UNIQUE (source_id, payment_id, is_fraud),
+    CONSTRAINT label_source_is_known CHECK (source IN ('dispute', 'refund', 'case')),
+    CONSTRAINT labelled_mode_is_test_or_live CHECK (mode IN ('test', 'live')),
+    CONSTRAINT what_is_known_has_happened CHECK (observed_at <= known_at)
+);
+CREATE INDEX fraud_labels_of_payment ON fraud_labels (payment_id, known_at);
+CREATE INDEX fraud_labels_of_merchant ON fraud_labels (merchant_id, mode, known_at);
+CREATE INDEX fraud_labels_of_card ON fraud_labels (card, known_at);
+CREATE INDEX fraud_labels_of_terminal ON fraud_labels (terminal, known_at)
+WHERE terminal IS NOT NULL;
+
+CREATE TRIGGER observations_are_immutable BEFORE UPDATE ON fraud_observations
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER labels_are_immutable BEFORE UPDATE OR DELETE ON fraud_labels
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- One more with each change of rules, models or thresholds that decide: who holds an older
+-- number reads them anew. Merchant NULL: the platform's, which hold for every merchant.
+CREATE TABLE fraud_revisions (
+    merchant_id UUID REFERENCES merchants (id),
+    revision BIGINT NOT NULL DEFAULT 1,
+    CONSTRAINT one_fraud_revision UNIQUE NULLS NOT DISTINCT (merchant_id)
+);
+
+CREATE FUNCTION fraud_revised(p_merchant_id UUID) RETURNS VOID
+LANGUAGE sql AS $$
+    INSERT INTO fraud_revisions AS r (merchant_id) VALUES (p_merchant_id)
+    ON CONFLICT ON CONSTRAINT one_fraud_revision DO UPDATE SET revision = r.revision + 1
+$$;

@@ -1,0 +1,1 @@
+"""Velocity: how much of the same came within a while."""

@@ -1,5 +1,6 @@
 """What payment requests look like."""
 
+from ipaddress import IPv6Address, ip_address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -22,6 +23,18 @@ def _fitting(metadata: dict[str, str]) -> dict[str, str]:
     if any(has_card_number(key) for key in metadata):
         raise ValueError("a key looks like a card number, and none is taken here")
     return metadata
+
+
+def _ip_address(written: str | None) -> str | None:
+    """In its usual form: two ways to write one address are one, as counts and lists need it."""
+    if written is None:
+        return None
+    address = ip_address(written)
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError("an address without a zone is wanted")
+        address = address.ipv4_mapped or address
+    return str(address)
 
 
 # Postgres can't store NUL.
@@ -64,6 +77,29 @@ class CustomerOrder(http.Strict):
         | None
     ) = None
     country: Annotated[str | None, StringConstraints(pattern=r"^[A-Z]{2}$")] = None
+    name: Text | None = None
+    ip_address: Annotated[
+        str | None,
+        StringConstraints(max_length=45),
+        AfterValidator(_ip_address),
+        Field(description="from where the customer pays: IPv4 or IPv6"),
+    ] = None
+    card_bin: Annotated[
+        str | None,
+        StringConstraints(pattern=r"^[0-9]{6}([0-9]{2})?$"),
+        Field(description="the first 6 or 8 digits of the card's number, and never more"),
+    ] = None
+
+    def to_customer(self) -> Customer:
+        """The customer in the product's own words."""
+        return Customer(
+            id=self.id,
+            email=self.email,
+            country=self.country,
+            name=self.name,
+            ip=self.ip_address,
+            card_bin=self.card_bin,
+        )
 
 
 class PaymentOrder(http.Strict):
@@ -93,14 +129,13 @@ class PaymentOrder(http.Strict):
 
     def to_request(self) -> PaymentRequest:
         """The order in the product's own words."""
-        who = self.customer
         return PaymentRequest(
             money=Money(self.amount, self.currency),
             payment_method=self.payment_method,
             capture=self.capture,
             reference=self.reference,
             description=self.description,
-            customer=Customer(who.id, who.email, who.country) if who else None,
+            customer=self.customer.to_customer() if self.customer else None,
             qr_code=self.qr_code,
             metadata=dict(self.metadata),
         )

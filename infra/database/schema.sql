@@ -366,7 +366,10 @@ CREATE TABLE payment_customers (
     payment_id uuid NOT NULL,
     customer_id text,
     email text,
-    country character(2)
+    country character(2),
+    name text,
+    ip inet,
+    card_bin text
 );
 
 CREATE TABLE payout_accounts (
@@ -2987,7 +2990,7 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.payment_accept(p_id uuid, p_merchant_id uuid, p_mode text, p_operation text, p_key text, p_request bytea, p_now timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_is_claimed boolean, p_amount bigint, p_currency text, p_capture payment_capture, p_payment_method text, p_fingerprint text, p_reference text, p_description text, p_metadata jsonb, p_qr_code_id uuid, p_customer payment_customers, p_hold ledger_order, p_event_id uuid, p_event_object text, p_event_data jsonb, OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
+CREATE OR REPLACE FUNCTION public.payment_accept(p_id uuid, p_merchant_id uuid, p_mode text, p_operation text, p_key text, p_request bytea, p_now timestamp with time zone, p_running_until timestamp with time zone, p_expires_at timestamp with time zone, p_is_claimed boolean, p_amount bigint, p_currency text, p_capture payment_capture, p_payment_method text, p_fingerprint text, p_reference text, p_description text, p_metadata jsonb, p_qr_code_id uuid, p_customer payment_customers, p_observed fraud_observations, p_hold ledger_order, p_event_id uuid, p_event_object text, p_event_data jsonb, OUT state text, OUT object_id uuid, OUT status integer, OUT headers jsonb, OUT body text)
  RETURNS record
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
@@ -3034,6 +3037,7 @@ BEGIN
     IF p_customer.payment_id IS NOT NULL THEN
         INSERT INTO payment_customers SELECT p_customer.*;
     END IF;
+    INSERT INTO fraud_observations SELECT p_observed.*;
     INSERT INTO events (id, source, type, mode, merchant_id, object_id, sequence, data, created_at)
     VALUES (
         p_event_id, 'payments.events', 'payment.created.v1', p_mode, p_merchant_id,

@@ -15,8 +15,8 @@ from paynexus import events, ids
 from paynexus.changefeed.facts import envelope
 from paynexus.db import Database
 from paynexus.fraud import service
+from paynexus.fraud.model import Subject
 from paynexus.fraud.rules import Decision, ListKind, Verdict
-from paynexus.fraud.service import Subject
 from paynexus.ids import MerchantId, PaymentId, TransferId
 from paynexus.ledger import store as books
 from paynexus.ledger.accounts import Account, AccountType
@@ -39,26 +39,27 @@ def _payment(database: Database, merchant: MerchantId, now: dt.datetime) -> Call
     def accepted(
         amount: int = 1250, *, by: MerchantId = merchant, card: str = CARD, ago: int = 0
     ) -> Subject:
-        subject = _subject(by, amount, card)
-        _accept(database, subject, at=now - dt.timedelta(minutes=ago))
+        subject = _subject(by, amount, card, now - dt.timedelta(minutes=ago))
+        _accept(database, subject)
         return subject
 
     return accepted
 
 
-def _subject(merchant: MerchantId, amount: int = 1250, card: str = CARD) -> Subject:
+def _subject(merchant: MerchantId, amount: int, card: str, at: dt.datetime) -> Subject:
     return Subject(
         payment_id=PaymentId(ids.new_id()),
         merchant_id=merchant,
         mode="test",
         money=Money(amount, "EUR"),
         fingerprint=card,
+        created_at=at,
         email="ada@example.com",
         country="DE",
     )
 
 
-def _accept(database: Database, subject: Subject, *, at: dt.datetime) -> None:
+def _accept(database: Database, subject: Subject) -> None:
     payable = Account(AccountType.MERCHANT_PAYABLE, "test", "EUR", subject.merchant_id)
     hold = Transfer(
         id=TransferId(ids.new_id()),
@@ -70,6 +71,7 @@ def _accept(database: Database, subject: Subject, *, at: dt.datetime) -> None:
         transaction_id=subject.payment_id,
     )
     key, by, amount = subject.payment_id, subject.merchant_id, subject.money.amount
+    at = subject.created_at
     with database.transaction() as tx:
         books.reserve(tx, hold, at=at)
         tx.execute(SQL_PAYMENT, (key, by, amount, at, subject.fingerprint, hold.id))
@@ -260,8 +262,8 @@ def test_velocity_never_lets_more_pass_than_its_limit(
     def take(connection: Database) -> list[Verdict]:
         verdicts = []
         for _ in range(5):
-            subject = _subject(merchant)
-            _accept(connection, subject, at=now)
+            subject = _subject(merchant, 1250, CARD, now)
+            _accept(connection, subject)
             verdicts.append(service.assess(connection, subject, now=now).verdict)
         return verdicts
 

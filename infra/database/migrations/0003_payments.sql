@@ -131,7 +131,11 @@ CREATE TABLE payment_customers (
     payment_id UUID PRIMARY KEY,
     customer_id TEXT,
     email TEXT,
-    country CHAR(2)
+    country CHAR(2),
+    name TEXT,
+    ip INET,
+    -- The card number's first six or eight digits, which tell its issuer.
+    card_bin TEXT
 );
 
 CREATE TABLE attempts (

@@ -32,8 +32,8 @@ CREATE FUNCTION payment_accept(
     p_request BYTEA, p_now TIMESTAMPTZ, p_running_until TIMESTAMPTZ, p_expires_at TIMESTAMPTZ,
     p_is_claimed BOOLEAN, p_amount BIGINT, p_currency TEXT, p_capture payment_capture,
     p_payment_method TEXT, p_fingerprint TEXT, p_reference TEXT, p_description TEXT,
-    p_metadata JSONB, p_qr_code_id UUID, p_customer payment_customers, p_hold ledger_order,
-    p_event_id UUID, p_event_object TEXT, p_event_data JSONB,
+    p_metadata JSONB, p_qr_code_id UUID, p_customer payment_customers,
+    p_observed fraud_observations, p_hold ledger_order, p_event_id UUID, p_event_object TEXT, p_event_data JSONB,
     OUT state TEXT, OUT object_id UUID, OUT status INTEGER, OUT headers JSONB, OUT body TEXT
 )
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
@@ -79,6 +79,7 @@ BEGIN
     IF p_customer.payment_id IS NOT NULL THEN
         INSERT INTO payment_customers SELECT p_customer.*;
     END IF;
+    INSERT INTO fraud_observations SELECT p_observed.*;
     INSERT INTO events (id, source, type, mode, merchant_id, object_id, sequence, data, created_at)
     VALUES (
         p_event_id, 'payments.events', 'payment.created.v1', p_mode, p_merchant_id,

@@ -13,6 +13,10 @@ SELECT * FROM payment_accept(
     sha256(:hold), now(), now() + INTERVAL '1 minute', now() + INTERVAL '1 day', FALSE, 1999,
     'EUR', 'automatic', 'tok_' || :payment, encode(sha256(:payment), 'hex'),
     'order-' || :payment, 'A payment of the benchmark', '{}', NULL, NULL,
+    ROW(
+        :payment, :merchant, 'test', now(), 1999, 'EUR', substr(sha256(:payment), 1, 16), NULL,
+        NULL, NULL, NULL
+    )::FRAUD_OBSERVATIONS,
     format(
         '(%s,pending,payment,gateway_receivable,,merchant_payable,%s,1999,EUR,test,pay_%s,%3$s,,,,f,,,,)',
         :hold::TEXT, :merchant, :payment::TEXT

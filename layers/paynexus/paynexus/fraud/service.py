@@ -2,16 +2,16 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from paynexus import changefeed, ids
 from paynexus.db import Connection, Database
 from paynexus.fraud import rules, store
+from paynexus.fraud.model import Subject
 from paynexus.fraud.rules import Decision, Limits, ListKind, Match, Reason, Signals, Verdict
 from paynexus.fraud.store import Gathered
 from paynexus.ids import MerchantId, PaymentId
-from paynexus.money import Money
 from paynexus.observability import count
 
 VELOCITY_WINDOW = dt.timedelta(hours=1)
@@ -22,19 +22,6 @@ METRICS = {
     Verdict.CHALLENGE: "FraudChallenged",
     Verdict.BLOCK: "FraudBlocked",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The payment to be judged; its row is committed already, so that velocity counts it."""
-
-    payment_id: PaymentId
-    merchant_id: MerchantId
-    mode: str
-    money: Money
-    fingerprint: str
-    email: str | None
-    country: str | None
 
 
 def assess(database: Database, subject: Subject, *, now: dt.datetime) -> Decision:

@@ -152,6 +152,10 @@ class Customer:
     id: str | None = None
     email: str | None = None
     country: str | None = None
+    name: str | None = None
+    ip: str | None = None
+    card_bin: str | None = None
+    """The card number's first six or eight digits."""
 
 
 @dataclass(frozen=True, slots=True)

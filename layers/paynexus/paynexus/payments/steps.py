@@ -10,14 +10,14 @@ from paynexus.db import Connection, Database
 from paynexus.errors import NotFound
 from paynexus.fraud import service as fraud
 from paynexus.fraud.rules import Verdict
-from paynexus.fraud.service import Subject
 from paynexus.gateways.port import Fleet, Operation, Outcome, Result
 from paynexus.ids import PaymentId
 from paynexus.payments import endings, late, places, pursuit
 from paynexus.payments.changes import Change
 from paynexus.payments.deciding import decide
 from paynexus.payments.endings import Ended
-from paynexus.payments.model import CHARGEABLE, Challenge, Payment
+from paynexus.payments.model import CHARGEABLE, Challenge
+from paynexus.payments.payer import subject_of
 from paynexus.payments.places import Sites
 from paynexus.payments.preparing import prepare
 from paynexus.payments.pursuit import Call
@@ -68,7 +68,7 @@ def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Scored:
             # What has ended is still asked for where its charge may yet turn up.
             is_open = attempts.is_open(connection, payment_id)
             return Scored(Next.ALLOW if is_open else Next.DONE)
-    decision = fraud.assess(db, _subject(seen.payment), now=now)
+    decision = fraud.assess(db, subject_of(seen.payment), now=now)
     is_proven = seen.payment.challenge is Challenge.AUTHENTICATED
     if decision.verdict is Verdict.CHALLENGE and not is_proven:
         _challenge(db, seen, now)
@@ -178,19 +178,6 @@ def _aftermath(connection: Connection, standing: Standing, step: Step) -> Afterm
         return Aftermath(standing.attempt.id, status)
     found = late.returning(connection, standing, step.operation_id)
     return Aftermath(found, status) if found else None
-
-
-def _subject(payment: Payment) -> Subject:
-    customer = payment.customer
-    return Subject(
-        payment_id=payment.id,
-        merchant_id=payment.merchant_id,
-        mode=payment.mode,
-        money=payment.money,
-        fingerprint=payment.fingerprint,
-        email=customer.email if customer else None,
-        country=customer.country if customer else None,
-    )
 
 
 def _prepared(

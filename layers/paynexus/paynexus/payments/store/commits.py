@@ -12,12 +12,14 @@ from psycopg.types.json import Jsonb
 
 from paynexus import idempotency, ids
 from paynexus.db import Connection
+from paynexus.fraud import observations
 from paynexus.idempotency import Answer, Claim, ClaimRow
 from paynexus.ledger import rows
 from paynexus.ledger.model import Order
 from paynexus.ledger.rows import Row
 from paynexus.payments.changes import Change, Told
 from paynexus.payments.model import Customer, Payment, Refund
+from paynexus.payments.payer import subject_of
 
 NULL = "NULL"
 ANSWER = "ROW(%s, %s, %s, %s)::payment_answer"
@@ -47,6 +49,7 @@ def accept(
         _claim(claim),
         _values(is_claimed, *_asked(payment)),
         _customer(payment, payment.customer),
+        ("%s::fraud_observations", [observations.row_of(subject_of(payment))]),
         (rows.ORDER, [rows.row_of(hold)]),
         _values(ids.new_id(), told.object_id, Jsonb(told.data)),
     ]
@@ -113,7 +116,8 @@ def _asked(payment: Payment) -> list[object]:
 def _customer(payment: Payment, who: Customer | None) -> Part:
     if who is None:
         return NULL, []
-    return "%s::payment_customers", [(payment.id, who.id, who.email, who.country)]
+    named = (who.id, who.email, who.country, who.name, who.ip, who.card_bin)
+    return "%s::payment_customers", [(payment.id, *named)]
 
 
 def _change(change: Change, now: dt.datetime) -> list[Part]:

@@ -21,7 +21,8 @@ from paynexus.payments.model import (
 )
 
 SQL_SELECT = """
-SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country
+SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country,
+    c.name, c.ip, c.card_bin
 FROM transactions AS t
 LEFT JOIN payment_customers AS c ON c.payment_id = t.id
 """
@@ -30,7 +31,8 @@ SQL_GET = SQL_SELECT + "WHERE t.id = %s"
 SQL_LOCK = "SELECT FROM transactions WHERE id = %s FOR UPDATE"
 # The page first: customers are looked up for its payments alone.
 SQL_LIST = """
-SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country
+SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country,
+    c.name, c.ip, c.card_bin
 FROM (
     SELECT * FROM transactions
     WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
@@ -190,7 +192,14 @@ def from_row(row: dict[str, Any]) -> Payment:
 def _customer(row: dict[str, Any]) -> Customer | None:
     if not row["has_customer"]:
         return None
-    return Customer(row["customer_id"], row["email"], row["country"])
+    return Customer(
+        id=row["customer_id"],
+        email=row["email"],
+        country=row["country"],
+        name=row["name"],
+        ip=str(row["ip"]) if row["ip"] is not None else None,
+        card_bin=row["card_bin"],
+    )
 
 
 def _failure(row: dict[str, Any]) -> Failure | None:

@@ -19,6 +19,7 @@ from paynexus.payments.store.attempts import Attempt
 
 SQL_STANDING = """
 SELECT t.*, c.payment_id IS NOT NULL AS has_customer, c.customer_id, c.email, c.country,
+    c.name, c.ip, c.card_bin,
     a.id AS attempt_id, a.outcome, a.code, a.message, a.operation, a.number,
     a.created_at AS attempt_created_at, a.called_off_at, a.gateway AS attempt_gateway,
     a.reference AS attempt_reference,
@@ -51,7 +52,7 @@ WHERE t.id = %(payment_id)s
 """
 
 
-LEFT_OUT = frozenset({"email", "country", "gateway_response"})
+LEFT_OUT = frozenset({"email", "country", "name", "ip", "card_bin", "gateway_response"})
 """What is not handed on."""
 # Of a charge: what was seen of any other operation is not handed on.
 UUIDS = ("id", "merchant_id", "qr_code_id", "transfer_id", "open_operation_id", "attempt_id")

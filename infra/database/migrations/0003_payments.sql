@@ -54,7 +54,6 @@ CREATE TABLE transactions_default PARTITION OF transactions DEFAULT;
 CREATE INDEX transactions_of_merchant ON transactions (merchant_id, mode, id);
 CREATE INDEX transactions_by_reference ON transactions (merchant_id, mode, reference, id)
 WHERE reference IS NOT NULL;
-CREATE INDEX transactions_by_fingerprint ON transactions (fingerprint, created_at);
 
 -- The lifecycle; paynexus/payments/model.py holds the same table, and a contract test
 -- compares the two.

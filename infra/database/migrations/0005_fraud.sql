@@ -1,27 +1,4 @@
--- Fraud: lists that a payment is matched against, and what was decided about each payment.
-
-CREATE TABLE matchlists (
-    id UUID PRIMARY KEY DEFAULT uuidv7(),
-    kind TEXT NOT NULL,
-    value TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    note TEXT NOT NULL,
-    -- NULL: the platform's list, which holds for every merchant.
-    merchant_id UUID REFERENCES merchants (id),
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT value_is_listed_once UNIQUE NULLS NOT DISTINCT (kind, value, merchant_id),
-    CONSTRAINT kind_is_known CHECK (kind IN ('fingerprint', 'email', 'country')),
-    -- A match can only speak against a payment: adding one never lowers a verdict.
-    CONSTRAINT match_challenges_or_blocks CHECK (verdict IN ('CHALLENGE', 'BLOCK')),
-    CONSTRAINT value_is_in_its_normal_form CHECK (
-        value <> '' AND CASE kind
-            WHEN 'email' THEN value = lower(btrim(value))
-            WHEN 'country' THEN value ~ '^[A-Z]{2}$'
-            ELSE TRUE
-        END
-    )
-);
-CREATE INDEX matchlists_of_merchant ON matchlists (merchant_id);
+-- Fraud: what was decided about each payment, and what decisions are made from.
 
 CREATE TABLE fraud_decisions (
     payment_id UUID PRIMARY KEY,
@@ -29,12 +6,13 @@ CREATE TABLE fraud_decisions (
     mode TEXT NOT NULL,
     verdict TEXT NOT NULL,
     reasons JSONB NOT NULL,
-    -- What the rules saw. No personal data: matches are named by their id, not their value.
-    signals JSONB NOT NULL,
+    -- All that spoke, in shadow too, and all that was seen: features, score, what was skipped.
+    -- No personal data: matches are named by their id, not their value.
+    trace JSONB NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT verdict_is_known CHECK (verdict IN ('ALLOW', 'CHALLENGE', 'BLOCK')),
     CONSTRAINT mode_is_test_or_live CHECK (mode IN ('test', 'live')),
-    CONSTRAINT verdict_has_its_reasons CHECK ((verdict = 'ALLOW') = (reasons = '[]'::JSONB))
+    CONSTRAINT verdict_has_its_reasons CHECK (verdict = 'ALLOW' OR reasons <> '[]'::JSONB)
 );
 CREATE INDEX fraud_decisions_of_merchant ON fraud_decisions (merchant_id, mode, created_at);
 
@@ -54,11 +32,15 @@ FROM fraud_decisions AS d
 INNER JOIN attempts AS a ON a.payment_id = d.payment_id AND a.operation = 'charge'
 WHERE d.verdict = 'BLOCK';
 
+-- Of a payment that no list allows.
 CREATE VIEW audit.fraud_verdict_is_milder_than_a_reason AS
 SELECT d.payment_id, d.verdict, r ->> 'code' AS code
 FROM fraud_decisions AS d
 CROSS JOIN jsonb_array_elements(d.reasons) AS r
-WHERE r ->> 'verdict' = 'BLOCK' AND d.verdict <> 'BLOCK';
+WHERE (
+    r ->> 'action' = 'block' AND d.verdict <> 'BLOCK'
+    OR r ->> 'action' = 'challenge' AND d.verdict = 'ALLOW'
+) AND NOT d.reasons @> '[{"action": "allow"}]';
 
 -- What velocity counts, histories tell and back-tests replay: one row for each payment that is
 -- judged, written before it is judged. Who paid is named by hashes (paynexus/fraud/model.py).
@@ -89,6 +71,16 @@ WHERE ip IS NOT NULL;
 CREATE INDEX fraud_observations_of_terminal ON fraud_observations (terminal, observed_at)
 WHERE terminal IS NOT NULL;
 
+-- Observations that the counters in Redis may have missed, until they have been told: while a
+-- merchant has one, Postgres counts (paynexus/fraud/velocity).
+CREATE TABLE fraud_velocity_gaps (
+    payment_id UUID PRIMARY KEY,
+    merchant_id UUID NOT NULL,
+    mode TEXT NOT NULL,
+    noticed_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX fraud_velocity_gaps_of_merchant ON fraud_velocity_gaps (merchant_id, mode);
+
 -- What is known of a payment by hindsight, and since when: of several the latest holds.
 CREATE TABLE fraud_labels (
     id UUID PRIMARY KEY DEFAULT uuidv7(),
@@ -97,7 +89,7 @@ CREATE TABLE fraud_labels (
     mode TEXT NOT NULL,
     is_fraud BOOLEAN NOT NULL,
     source TEXT NOT NULL,
-    -- Of the source: the dispute, the refund or the case.
+    -- Of the source: the dispute, the refund or the case's closing.
     source_id UUID NOT NULL,
     known_at TIMESTAMPTZ NOT NULL,
     -- As in the payment's observation.

@@ -1,13 +1,25 @@
-"""What is counted, over which time, of whom. Pure."""
+"""What is counted, over which time, of whom. Pure.
 
+Of each payment its id, time, amount, currency and entities are told once and never change; of one
+id, what is told first holds. reference.py is the definition that Redis and Postgres agree with.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from paynexus.fraud.model import EntityKind
 
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 60 * MINUTE_SECONDS
 DAY_SECONDS = 24 * HOUR_SECONDS
+
+MEMBERS_MAX = 1_000
+"""Of a card, customer, e-mail, IP or terminal the newest so many payments count; of one that has
+more within a window every answer is a least number."""
+MOST = 2**63 - 1
+"""Where sums end: a greater one is told as this, the most that a rule can compare."""
 
 
 class Measure(StrEnum):
@@ -23,7 +35,10 @@ class Measure(StrEnum):
 class Window:
     """Payments of one entity within `seconds` before the payment, itself included.
 
-    Payments count from their own time on, and no longer exactly `seconds` later.
+    Payments count from their own time on, and no longer exactly `seconds` later: to the
+    microsecond. A merchant's, which are many, count by whole minutes: from the minute in which
+    the window begins to the payment's own. So none is missed, those of up to a minute before the
+    window count as well, and those of the payment's own minute that are known when it is asked.
     """
 
     name: str
@@ -73,3 +88,23 @@ WINDOWS = (
     Window("merchant_sum_24h", EntityKind.MERCHANT, Measure.SUM, DAY_SECONDS),
 )
 """Every window. Their names are features: released ones never change."""
+
+BY_KIND: Mapping[EntityKind, tuple[Window, ...]] = MappingProxyType(
+    {kind: tuple(one for one in WINDOWS if one.of is kind) for kind in EntityKind}
+)
+"""The windows of each kind."""
+LOGGED = tuple(kind for kind in EntityKind if kind is not EntityKind.MERCHANT)
+"""Kinds whose payments are kept one by one."""
+LONGEST_SECONDS = max(window.seconds for window in WINDOWS)
+
+
+def apart(kind: EntityKind) -> EntityKind | None:
+    """What the windows of this kind tell apart: one thing at most."""
+    told = {one.distinct for one in BY_KIND[kind] if one.distinct}
+    assert len(told) <= 1, "a log's members hold one"  # noqa: S101 - says what WINDOWS may ask
+    return next(iter(told), None)
+
+
+def longest(*kinds: EntityKind) -> int:
+    """The seconds of the longest window of these kinds."""
+    return max(window.seconds for kind in kinds for window in BY_KIND[kind])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from paynexus.fraud.history import features as history
 from paynexus.fraud.velocity.windows import WINDOWS
 
 
@@ -51,7 +52,16 @@ _VELOCITY = tuple(
     Feature(window.name, Kind.INT, window.meaning, is_optional=window.is_optional)
     for window in WINDOWS
 )
-_OWN = (*_PAYMENT, *_MERCHANT, *_VELOCITY)
+_HISTORY = tuple(
+    Feature(
+        name,
+        Kind.INT if known.is_whole else Kind.DOUBLE,
+        known.meaning,
+        is_optional=name != "amount_major",
+    )
+    for name, known in history.FEATURES.items()
+)
+_OWN = (*_PAYMENT, *_MERCHANT, *_VELOCITY, *_HISTORY)
 _PRESENCE = tuple(
     Feature(f"has_{feature.name}", Kind.BOOL, f"Whether `{feature.name}` is known.")
     for feature in _OWN

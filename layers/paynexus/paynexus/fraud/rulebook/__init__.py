@@ -1,0 +1,1 @@
+"""Rules as data: written in CEL, kept in versions, run live or in shadow."""

@@ -1,0 +1,1 @@
+"""Lists: whom the platform or a merchant lets pass, stops, or looks at twice."""

@@ -1,0 +1,1 @@
+"""The fraud model: simulated payments, features, training. Development only: never deployed."""

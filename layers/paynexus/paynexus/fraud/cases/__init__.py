@@ -1,0 +1,1 @@
+"""Cases: payments that a person looks at, and what the person finds."""

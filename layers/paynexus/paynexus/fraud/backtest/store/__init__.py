@@ -1,0 +1,1 @@
+"""Back-tests, promotions, settings and the replayed past, in SQL."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from paynexus import idempotency
 from paynexus.cache import Cache
 from paynexus.db import Database
+from paynexus.fraud.engine import Engine
 from paynexus.gateways.circuit import Health
 from paynexus.gateways.port import Gateway, GatewayDispute, Operation, Result
 from paynexus.idempotency import Answer, Scope
@@ -43,6 +44,9 @@ class Line:
         return self.said
 
 
+PATIENCE_SECONDS = 60
+
+
 @dataclass
 class Flow:
     """What the deployed functions do, called one after the other."""
@@ -54,6 +58,14 @@ class Flow:
     now: dt.datetime
     health: Mapping[str, Health] = field(default_factory=dict)
     ran: list[Step] = field(default_factory=list)
+    engines: dict[Database, Engine] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> Engine:
+        """What decides, as an environment with this database keeps it."""
+        # However busy the machine is: what is skipped, and told, is no matter of its speed.
+        patient = Engine(self.database, self.cache, decision_seconds=PATIENCE_SECONDS)
+        return self.engines.setdefault(self.database, patient)
 
     def take(
         self,
@@ -117,7 +129,7 @@ class Flow:
         self.ran.append(step)
         blocked, seen = False, None
         if step.operation is Operation.CHARGE:
-            scored = steps.score(self.database, step.payment_id, now=self.now)
+            scored = steps.score(self.engine, step.payment_id, now=self.now)
             if scored.next in {Next.CHALLENGE, Next.DONE}:
                 return str(scored.next)
             blocked, seen = scored.next is Next.BLOCK, handed_on(scored.seen)

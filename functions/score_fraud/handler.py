@@ -15,6 +15,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
     With the payment as it was `seen`, which spares the next step a look.
     """
     payment_id = PaymentId(ids.parse("pay", event["payment_id"]))
-    scored = steps.score(runtime.database(), payment_id, now=runtime.clock()())
+    scored = steps.score(runtime.fraud_engine(), payment_id, now=runtime.clock()())
     logger.info("payment scored", payment_id=event["payment_id"], verdict=str(scored.next))
     return {"verdict": str(scored.next), "seen": workflow.to_seen(scored.seen)}

@@ -6,6 +6,8 @@ from paynexus import idempotency, ids
 from paynexus.cache import Cache
 from paynexus.clock import system_clock
 from paynexus.db import Connection, Database
+from paynexus.fraud.engine import Engine
+from paynexus.fraud.velocity import service as velocity
 from paynexus.gateways.breaker import Breaker
 from paynexus.gateways.circuit import Policy
 from paynexus.gateways.port import Instruction, Operation, Outcome, Result, Sent
@@ -26,8 +28,9 @@ WITH waiting AS (
     WHERE NOT EXISTS (SELECT FROM attempts AS a WHERE a.payment_id = t.id)
 ), decisions AS (
     INSERT INTO fraud_decisions
-        (payment_id, merchant_id, mode, verdict, reasons, signals, created_at)
+        (payment_id, merchant_id, mode, verdict, reasons, trace, created_at)
     SELECT id, merchant_id, mode, 'ALLOW', '[]', '{}', now() FROM waiting
+    ON CONFLICT (payment_id) DO NOTHING
 )
 INSERT INTO attempts (
     id, payment_id, operation, operation_id, number, gateway, reference, amount, currency,
@@ -71,6 +74,8 @@ class Till:
     def __init__(self, database: Database, cache: Cache) -> None:
         self.database = database
         self.cache = cache
+        self.engine = Engine(database, cache)
+        velocity.tend(database, cache, system_clock())
         # The rate is the gateway's to limit, not what is measured here.
         policy = Policy(calls_per_second=100_000, burst=100_000)
         breaker = Breaker(cache, gateway=InstantGateway.name, policy=policy)
@@ -114,7 +119,7 @@ class Till:
 
     def score(self, payment_id: PaymentId) -> str:
         """The fraud decision is stored: ALLOW. What it hands on."""
-        scored = steps.score(self.database, payment_id, now=system_clock())
+        scored = steps.score(self.engine, payment_id, now=system_clock())
         assert scored.next is Next.ALLOW, scored.next
         return workflow.to_seen(scored.seen)
 

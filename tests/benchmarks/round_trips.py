@@ -44,7 +44,7 @@ def of_a_payment(servers: Servers, merchant_id: MerchantId) -> dict[str, RoundTr
             "charge": lambda: seen.append(till.charge(accepted[0], seen[-1])),
             "finish": lambda: till.finish(accepted[0], seen[-1]),
         }
-        return {name: _counted(till.database, redis, act) for name, act in steps.items()}
+        return {name: counted(till.database, redis, act) for name, act in steps.items()}
 
 
 @contextmanager
@@ -56,7 +56,8 @@ def _till(servers: Servers) -> Iterator[Till]:
         database.close()
 
 
-def _counted(database: Database, redis: Redis, act: Callable[[], object]) -> RoundTrips:
+def counted(database: Database, redis: Redis, act: Callable[[], object]) -> RoundTrips:
+    """How often `act` waited for each of the two, on connections in use."""
     wire = database.connection().pgconn
     before = _reads(redis)
     with tempfile.TemporaryFile("w+") as trace:

@@ -28,8 +28,12 @@ NAMES = {
     "import payments_api.handler",
     "asked and told / bare EVALSHA, 2 clients",
     "Redis hanging, idle environments: added at p99",
+    "velocity by Redis, new payers: memory of a payment",
     "QR code verified / bare Ed25519 verification",
     "worst hostile body",
+    "fraud model: score of a payment",
+    "fraud decision: p50",
+    "slowest rule",
     "violations of the books",
     "load average before",
 }

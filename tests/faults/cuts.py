@@ -11,7 +11,6 @@ from redis import Redis
 
 from paynexus.cache import Cache
 from paynexus.db import Connection, Database
-from paynexus.fraud.store import SQL_GATHER
 from paynexus.gateways.port import (
     DisputeDesk,
     Gateway,
@@ -23,7 +22,7 @@ from paynexus.gateways.port import (
 )
 from paynexus.payments.store.standings import SQL_STANDING
 
-READS = {SQL_STANDING, SQL_GATHER}
+READS = {SQL_STANDING}
 """Statements of a step that change nothing: what dies before one died after the one before."""
 
 

@@ -36,7 +36,7 @@ class Run:
 
     def score(self) -> Standing | None:
         """What scoring hands on."""
-        return steps.score(self.flow.database, self.payment_id, now=self.flow.now).seen
+        return steps.score(self.flow.engine, self.payment_id, now=self.flow.now).seen
 
     def charge(self, seen: Standing | None) -> steps.Called:
         """What came of the call."""

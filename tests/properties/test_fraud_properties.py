@@ -1,66 +1,106 @@
-"""More against a payment never helps it."""
+"""What follows from hits: in a fixed order of actions, whatever the order of the hits."""
 
-from dataclasses import replace
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paynexus.fraud.rules import Limits, ListKind, Match, Signals, Verdict, decide
+from paynexus.fraud.model import Action, Hit, Source, Verdict
+from paynexus.fraud.policy import Decision, Limits, Scored, Thresholds, settle
 from paynexus.money import Money
 
-MATCHES = st.builds(
-    Match,
+HITS = st.builds(
+    Hit,
+    source=st.sampled_from([Source.LIST, Source.RULE]),
     id=st.uuids().map(str),
-    kind=st.sampled_from(ListKind),
-    verdict=st.sampled_from([Verdict.CHALLENGE, Verdict.BLOCK]),
-    note=st.text(max_size=5),
+    code=st.sampled_from(["email_listed", "too_many_payments"]),
+    action=st.sampled_from(Action),
+    detail=st.just("Said."),
+    is_platform=st.booleans(),
+    is_shadow=st.booleans(),
 )
-SIGNALS = st.builds(
-    Signals,
-    money=st.builds(Money, st.integers(1, 2_000_000), st.just("EUR")),
-    matches=st.lists(MATCHES, max_size=4).map(tuple),
-    payments_last_hour=st.integers(0, 30),
+AGAINST = HITS.filter(lambda hit: hit.action is not Action.ALLOW)
+SCORES = st.none() | st.builds(
+    Scored,
+    model=st.just("1"),
+    probability=st.floats(0, 1),
+    thresholds=st.builds(Thresholds, challenge_at=st.floats(0, 0.5), block_at=st.floats(0.5, 1)),
+    is_shadow=st.booleans(),
 )
-NUMBERS = st.integers(0, 1_500_000)
-LIMITS = st.builds(Limits, NUMBERS, NUMBERS, st.integers(0, 20))
+SKIPPED = st.sets(st.sampled_from(["lists", "rules", "velocity", "model"])).map(sorted)
+MONEY = st.builds(Money, st.integers(1, 20_000), st.just("EUR"))
+ASKED = {
+    Action.REVIEW: Verdict.ALLOW,
+    Action.CHALLENGE: Verdict.CHALLENGE,
+    Action.BLOCK: Verdict.BLOCK,
+}
 
 
-def _severity(signals: Signals, limits: Limits) -> int:
-    return decide(signals, limits).verdict.severity
+def _settled(
+    hits: list[Hit], money: Money, scored: Scored | None, skipped: list[str] | None = None
+) -> Decision:
+    return settle(hits, money=money, limits=Limits(), scored=scored, skipped=skipped or [])
 
 
-@given(SIGNALS, LIMITS, MATCHES)
-def test_a_further_match_never_lowers_the_verdict(
-    signals: Signals, limits: Limits, further: Match
+def _gravity(verdict: Verdict) -> int:
+    return tuple(Verdict).index(verdict)
+
+
+@given(st.lists(AGAINST, max_size=5), AGAINST, MONEY, SCORES, SKIPPED)
+def test_a_further_hit_against_a_payment_never_lowers_the_verdict(
+    hits: list[Hit], further: Hit, money: Money, scored: Scored | None, skipped: list[str]
 ) -> None:
-    """And it reaches at least the match's own."""
-    more = replace(signals, matches=(*signals.matches, further))
+    """And unless it is in shadow, the verdict is at least what it asks for."""
+    before = _gravity(_settled(hits, money, scored, skipped).verdict)
+    after = _gravity(_settled([*hits, further], money, scored, skipped).verdict)
 
-    assert _severity(more, limits) >= max(_severity(signals, limits), further.verdict.severity)
+    assert after >= before
+    if not further.is_shadow:
+        assert after >= _gravity(ASKED[further.action])
 
 
-@given(SIGNALS, LIMITS, st.integers(0, 1_000_000), st.integers(0, 10))
-def test_a_larger_or_more_frequent_payment_is_never_judged_more_mildly(
-    signals: Signals, limits: Limits, more: int, often: int
+@given(st.lists(HITS, max_size=6), HITS, MONEY, SCORES, SKIPPED)
+def test_an_allow_listing_never_raises_the_verdict(
+    hits: list[Hit], allowing: Hit, money: Money, scored: Scored | None, skipped: list[str]
 ) -> None:
-    """Whatever the limits, even contradictory ones."""
-    worse = replace(
-        signals,
-        money=Money(signals.money.amount + more, "EUR"),
-        payments_last_hour=signals.payments_last_hour + often,
+    """Nor does anything in shadow change it."""
+    allowed = Hit(Source.LIST, allowing.id, "listed", Action.ALLOW, "", allowing.is_platform)
+    shadow = Hit(Source.RULE, "1", "c", allowing.action, "", allowing.is_platform, is_shadow=True)
+    before = _settled(hits, money, scored, skipped).verdict
+
+    after = _settled([*hits, allowed], money, scored, skipped).verdict
+
+    assert _gravity(after) <= _gravity(before)
+    assert _settled([*hits, shadow], money, scored, skipped).verdict is before
+
+
+@given(st.lists(HITS, max_size=6), MONEY, SCORES, SKIPPED)
+def test_a_platforms_allow_list_outweighs_all_and_a_merchants_all_but_the_platforms_lists(
+    hits: list[Hit], money: Money, scored: Scored | None, skipped: list[str]
+) -> None:
+    """A merchant vouches for its own customers, not against sanctions."""
+    platforms = Hit(Source.LIST, "p", "listed", Action.ALLOW, "", is_platform=True)
+    merchants = Hit(Source.LIST, "m", "listed", Action.ALLOW, "", is_platform=False)
+    spoken = [hit for hit in hits if not hit.is_shadow]
+    is_allowed = any(hit.action is Action.ALLOW and hit.is_platform for hit in spoken)
+    is_sanctioned = any(
+        hit.action is Action.BLOCK and hit.is_platform and hit.source is Source.LIST
+        for hit in spoken
     )
+    expected = Verdict.BLOCK if is_sanctioned and not is_allowed else Verdict.ALLOW
 
-    assert _severity(worse, limits) >= _severity(signals, limits)
+    assert _settled([*hits, platforms], money, scored, skipped).verdict is Verdict.ALLOW
+    assert _settled([*hits, merchants], money, scored, skipped).verdict is expected
 
 
-@given(SIGNALS, LIMITS)
-def test_the_verdict_is_that_of_its_gravest_reason(signals: Signals, limits: Limits) -> None:
-    """No verdict without a reason, no reason without effect, in whatever order lists answer."""
-    decision = decide(signals, limits)
-    backwards = decide(replace(signals, matches=signals.matches[::-1]), limits)
-    severities = [reason.verdict.severity for reason in decision.reasons]
+@given(st.lists(HITS, max_size=6), MONEY, SCORES, SKIPPED, st.randoms())
+def test_the_order_of_hits_is_no_matter_and_none_is_lost(
+    hits: list[Hit], money: Money, scored: Scored | None, skipped: list[str], chance: Random
+) -> None:
+    """Every hit stays on record, and what isn't ALLOW has a reason that isn't in shadow."""
+    decision = _settled(hits, money, scored, skipped)
+    shuffled = chance.sample(hits, len(hits))
 
-    assert max(severities, default=0) == decision.verdict.severity
-    assert severities == sorted(severities, reverse=True)
-    assert decision.verdict == backwards.verdict
-    assert set(decision.reasons) == set(backwards.reasons)
+    assert _settled(shuffled, money, scored, skipped).verdict is decision.verdict
+    assert all(hit in decision.hits for hit in hits)
+    assert decision.verdict is Verdict.ALLOW or decision.reasons

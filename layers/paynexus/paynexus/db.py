@@ -2,13 +2,14 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.rows import RowFactory, tuple_row
 
 from paynexus import errors
 from paynexus.observability import logger
@@ -114,6 +115,26 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@contextmanager
+def bounded(
+    connection: Connection,
+    query: str,
+    values: Mapping[str, object],
+    *,
+    milliseconds: int,
+    row_factory: RowFactory[Any] = tuple_row,
+) -> Iterator[psycopg.Cursor[Any]]:
+    """What one statement answers within so many milliseconds, which Postgres itself sees to.
+
+    One message and one transaction of its own, on a connection without another. Raises
+    QueryCanceled (psycopg) when the time is up.
+    """
+    with psycopg.ClientCursor(connection, row_factory=row_factory) as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {milliseconds:d}; {query}".encode(), values)
+        cursor.nextset()
+        yield cursor
 
 
 @contextmanager

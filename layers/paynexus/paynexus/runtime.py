@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from paynexus.cache import Cache
     from paynexus.changefeed.port import Bus
     from paynexus.changefeed.replication import Source
+    from paynexus.fraud.engine import Engine
     from paynexus.gateways.port import Gateway
     from paynexus.gateways.service import Gateways, GuardedGateway
     from paynexus.http import Resolver
@@ -180,14 +181,21 @@ def qr_keys() -> KeyRing:
 @once
 def _qr_keys() -> Renewed[KeyRing]:
     from paynexus.identity.token_keys import tell_unavailable
-
-    return Renewed(_qr_key_ring, seconds=KEYS_SECONDS, tell=tell_unavailable)
-
-
-def _qr_key_ring() -> KeyRing:
     from paynexus.qr.keys import key_ring_of
 
-    return key_ring_of(_secret(settings().require("keys_secret")))
+    def read() -> KeyRing:
+        return key_ring_of(_secret(settings().require("keys_secret")))
+
+    return Renewed(read, seconds=KEYS_SECONDS, tell=tell_unavailable)
+
+
+@once
+def fraud_engine() -> Engine:
+    """Decides about payments; it keeps rules and models from one decision to the next."""
+    from paynexus.fraud.engine import Engine, warm
+
+    warm()
+    return Engine(database(), cache())
 
 
 @once
@@ -332,13 +340,8 @@ def _conninfo() -> str:
     from psycopg.conninfo import make_conninfo
 
     secret = _secret(settings().require("database_secret"))
-    return make_conninfo(
-        host=secret["host"],
-        port=str(secret["port"]),
-        user=secret["username"],
-        password=secret["password"],
-        dbname=secret["dbname"],
-    )
+    named = {name: str(secret[name]) for name in ("host", "port", "password", "dbname")}
+    return make_conninfo(**named, user=secret["username"])
 
 
 def _secret(name: str) -> dict[str, str]:

@@ -27,8 +27,11 @@ type TransferText = Annotated[str, Field(pattern=f"^tr_{_BASE32}$")]
 type AccountText = Annotated[str, Field(pattern=f"^acc_{_BASE32}$")]
 type SettlementText = Annotated[str, Field(pattern=f"^set_{_BASE32}$")]
 type DecisionText = Annotated[str, Field(pattern=f"^frd_{_BASE32}$")]
+type FraudCaseText = Annotated[str, Field(pattern=f"^frc_{_BASE32}$")]
 type GatewayText = Annotated[str, Field(pattern=f"^gw_{_BASE32}$")]
 type ObjectText = Annotated[str, Field(pattern=f"^[a-z]+_{_BASE32}$")]
+type PromotionText = Annotated[str, Field(pattern=f"^fpr_{_BASE32}$")]
+type BacktestText = Annotated[str, Field(pattern=f"^fbt_{_BASE32}$")]
 type QrCodeText = Annotated[str, Field(pattern=f"^qr_{_BASE32}$")]
 
 
@@ -189,25 +192,53 @@ class SettlementData(_Strict):
     processed: Moment | None
 
 
-class Reason(_Strict):
-    """One rule that spoke against a payment; docs/fraud.md lists the codes."""
+type Check = Literal["lists", "rules", "velocity", "model"]
 
+
+class Reason(_Strict):
+    """One thing that spoke about a payment; docs/fraud.md lists the codes.
+
+    `id` names the list's entry, the version of the rule or model, or the policy's clause.
+    """
+
+    source: Literal["list", "rule", "score", "policy"]
+    id: str
     code: str
-    verdict: Literal["CHALLENGE", "BLOCK"]
+    action: Literal["allow", "block", "challenge", "review"]
     detail: str
 
 
 class FraudDecisionData(_Strict):
-    """What was decided about a payment before it was charged, and every reason for it."""
+    """What was decided about a payment before it was charged, and every reason for it.
+
+    `skipped` names the checks that could not be made in time.
+    """
 
     id: DecisionText
     object: Literal["fraud_decision"]
     payment: PaymentText
-    verdict: Literal["CHALLENGE", "BLOCK"]
-    reasons: Annotated[tuple[Reason, ...], Field(min_length=1, strict=False)]
+    verdict: Literal["ALLOW", "CHALLENGE", "BLOCK"]
+    reasons: Annotated[tuple[Reason, ...], Field(strict=False)]
+    skipped: Annotated[tuple[Check, ...], Field(strict=False)]
     amount: Amount
     mode: Mode
     created: Moment
+
+
+class FraudCaseData(_Strict):
+    """A case about a payment, as it was right after the fact: a person looks at it, or has."""
+
+    id: FraudCaseText
+    object: Literal["fraud_case"]
+    payment: PaymentText
+    verdict: Literal["ALLOW", "CHALLENGE", "BLOCK"]
+    score: Annotated[float, Field(ge=0, le=1)] | None
+    amount: Amount
+    state: Literal["OPEN", "CLOSED"]
+    outcome: Literal["confirmed", "false_positive", "unclear"] | None
+    mode: Mode
+    created: Moment
+    closed: Moment | None
 
 
 class GatewayCircuitData(_Strict):
@@ -226,6 +257,28 @@ class GatewayCircuitData(_Strict):
     state: Literal["CLOSED", "OPEN", "HALF_OPEN"]
     mode: Mode
     changed: Moment
+
+
+class FraudPromotionData(_Strict):
+    """A change of what decides about fraud, as it was right after it took effect or was put back.
+
+    `subject` is what was changed: a rule, a list, or one of `model`, `thresholds`, `limits`.
+    `merchant` is null for a change of the platform's, which holds for every merchant. `because`
+    is the operator's reason for a change that the gate did not let through.
+    """
+
+    id: PromotionText
+    object: Literal["fraud_promotion"]
+    merchant: MerchantText | None
+    backtest: BacktestText
+    subject: str
+    change: dict[str, JsonValue]
+    because: str | None
+    promoted_by: str
+    reverted_by: str | None
+    mode: Mode
+    created: Moment
+    reverted: Moment | None
 
 
 class Envelope(_Strict):

@@ -1,7 +1,7 @@
 """Every fact we publish: its topic, its data model and one believable sample."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -11,7 +11,9 @@ from pydantic import BaseModel, create_model
 from paynexus.events.data import (
     DisputeData,
     Envelope,
+    FraudCaseData,
     FraudDecisionData,
+    FraudPromotionData,
     GatewayCircuitData,
     PaymentData,
     RefundData,
@@ -146,18 +148,37 @@ def _settlement(kind: str, sequence: int, status: str, **changes: object) -> Fac
     return Fact("settlements.events", SettlementData, sample)
 
 
-def _fraud(kind: str, verdict: str, code: str, detail: str) -> Fact:
+def _fraud(kind: str, verdict: str, *reasons: dict[str, str], skipped: Sequence[str] = ()) -> Fact:
     data = {
         "id": f"frd_{_ID}",
         "object": "fraud_decision",
         "payment": f"pay_{_ID}",
         "verdict": verdict,
-        "reasons": [{"code": code, "verdict": verdict, "detail": detail}],
+        "reasons": list(reasons),
+        "skipped": list(skipped),
         "amount": {"amount": 75000, "currency": "EUR"},
         "mode": "test",
         "created": _CREATED,
     }
     return Fact("fraud.alerts", FraudDecisionData, _sample(kind, f"frd_{_ID}", 1, data))
+
+
+def _fraud_case(kind: str, sequence: int, state: str, **changes: object) -> Fact:
+    data: dict[str, object] = {
+        "id": f"frc_{_ID}",
+        "object": "fraud_case",
+        "payment": f"pay_{_ID}",
+        "verdict": "CHALLENGE",
+        "score": 0.83,
+        "amount": {"amount": 75000, "currency": "EUR"},
+        "state": state,
+        "outcome": None,
+        "mode": "test",
+        "created": _CREATED,
+        "closed": None,
+    }
+    sample = _sample(kind, f"frc_{_ID}", sequence, data | changes)
+    return Fact("fraud.alerts", FraudCaseData, sample)
 
 
 def _circuit(kind: str, sequence: int, before: str, state: str) -> Fact:
@@ -172,6 +193,25 @@ def _circuit(kind: str, sequence: int, before: str, state: str) -> Fact:
     }
     sample = _sample(kind, f"gw_{_ID}", sequence, data) | {"merchant_id": None}
     return Fact("gateways.events", GatewayCircuitData, sample)
+
+
+def _promotion(kind: str, sequence: int, **changes: object) -> Fact:
+    data: dict[str, object] = {
+        "id": f"fpr_{_ID}",
+        "object": "fraud_promotion",
+        "merchant": f"mer_{_ID}",
+        "backtest": f"fbt_{_ID}",
+        "subject": f"frl_{_ID}",
+        "change": {"type": "rule", "rule": f"frl_{_ID}", "version": f"frv_{_ID}"},
+        "because": None,
+        "promoted_by": "pnx_test_4fQ2mB7sT9xKd0Zr1LhWvN",
+        "reverted_by": None,
+        "mode": "test",
+        "created": _CREATED,
+        "reverted": None,
+    }
+    sample = _sample(kind, f"fpr_{_ID}", sequence, data | changes)
+    return Fact("fraud.alerts", FraudPromotionData, sample)
 
 
 _FACTS = (
@@ -211,15 +251,46 @@ _FACTS = (
     _settlement("settlement.instructed.v1", 1, "INSTRUCTED"),
     _settlement("settlement.paid.v1", 2, "PAID", processed=_CREATED),
     _settlement("settlement.failed.v1", 2, "FAILED", failure={"code": "AC04"}, processed=_CREATED),
-    _fraud("fraud.blocked.v1", "BLOCK", "fingerprint_listed", "The payment method is on a list."),
+    _fraud(
+        "fraud.blocked.v1",
+        "BLOCK",
+        {
+            "source": "list",
+            "id": f"fle_{_ID}",
+            "code": "fingerprint_listed",
+            "action": "block",
+            "detail": "The payment method is on a list.",
+        },
+    ),
+    _fraud_case("fraud.case_opened.v1", 1, "OPEN"),
+    _fraud_case(
+        "fraud.case_closed.v1",
+        2,
+        "CLOSED",
+        outcome="confirmed",
+        closed=_CREATED,
+    ),
     _circuit("gateway.circuit_opened.v1", 1, "CLOSED", "OPEN"),
     _circuit("gateway.circuit_half_opened.v1", 2, "OPEN", "HALF_OPEN"),
     _circuit("gateway.circuit_closed.v1", 3, "HALF_OPEN", "CLOSED"),
     _fraud(
         "fraud.challenged.v1",
         "CHALLENGE",
-        "amount_above_challenge_limit",
-        "75000 EUR minor units are above 50000.",
+        {
+            "source": "rule",
+            "id": f"frv_{_ID}",
+            "code": "amount_above_challenge_limit",
+            "action": "challenge",
+            "detail": "The amount is above the merchant's limit for a challenge.",
+        },
+    ),
+    _fraud("fraud.skipped.v1", "ALLOW", skipped=["rules", "model"]),
+    _promotion("fraud.promoted.v1", 1),
+    _promotion(
+        "fraud.reverted.v1",
+        2,
+        reverted_by="pnx_test_4fQ2mB7sT9xKd0Zr1LhWvN",
+        reverted="2026-11-22T17:20:00.123456Z",
     ),
 )
 

@@ -1,15 +1,8 @@
 """The log of payments that velocity counts, histories tell and back-tests replay. Pure."""
 
-from paynexus.fraud.model import EntityKind, Subject, entities_of
-
-COLUMNS = (
-    EntityKind.CARD,
-    EntityKind.CUSTOMER,
-    EntityKind.EMAIL,
-    EntityKind.IP,
-    EntityKind.TERMINAL,
-)
-"""The entities that an observation names, in the order of its columns; its merchant apart."""
+from paynexus.fraud.model import Subject, entities_of
+from paynexus.fraud.velocity.reference import Observation
+from paynexus.fraud.velocity.windows import LOGGED
 
 
 def row_of(subject: Subject) -> tuple[object, ...]:
@@ -22,5 +15,16 @@ def row_of(subject: Subject) -> tuple[object, ...]:
         subject.created_at,
         subject.money.amount,
         subject.money.currency,
-        *(entities.get(kind) for kind in COLUMNS),
+        *(entities.get(kind) for kind in LOGGED),
+    )
+
+
+def observation_of(subject: Subject) -> Observation:
+    """The payment as velocity counts it."""
+    return Observation(
+        payment_id=subject.payment_id,
+        at=subject.created_at,
+        amount=subject.money.amount,
+        currency=subject.money.currency,
+        entities=entities_of(subject),
     )

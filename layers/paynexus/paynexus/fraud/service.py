@@ -1,22 +1,28 @@
-"""Decides about a payment before it is charged: once, with every reason on record."""
+"""Decides about a payment before it is charged: once, in time, with every reason on record."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
-from paynexus import changefeed, ids
-from paynexus.db import Connection, Database
-from paynexus.fraud import rules, store
-from paynexus.fraud.model import Subject
-from paynexus.fraud.rules import Decision, Limits, ListKind, Match, Reason, Signals, Verdict
+from paynexus import changefeed
+from paynexus.db import Connection
+from paynexus.errors import DatabaseUnavailable
+from paynexus.fraud import decisions, observations, store
+from paynexus.fraud.cases.model import CasePolicy, opens_case
+from paynexus.fraud.cases.opening import open_case
+from paynexus.fraud.decisions import Seen
+from paynexus.fraud.engine import Budget, Engine, history_of
+from paynexus.fraud.lists.model import Candidate
+from paynexus.fraud.lists.rules import judge
+from paynexus.fraud.model import Subject, Verdict
+from paynexus.fraud.policy import Decision, Limits, settle
 from paynexus.fraud.store import Gathered
-from paynexus.ids import MerchantId, PaymentId
+from paynexus.fraud.values import values_of
+from paynexus.fraud.velocity import service as velocity
 from paynexus.observability import count
 
-VELOCITY_WINDOW = dt.timedelta(hours=1)
-
+ALL_CHECKS = ("lists", "rules", "velocity", "model")
 ALERTS = {Verdict.CHALLENGE: "fraud.challenged.v1", Verdict.BLOCK: "fraud.blocked.v1"}
+SKIPPED = "fraud.skipped.v1"
 METRICS = {
     Verdict.ALLOW: "FraudAllowed",
     Verdict.CHALLENGE: "FraudChallenged",
@@ -24,151 +30,137 @@ METRICS = {
 }
 
 
-def assess(database: Database, subject: Subject, *, now: dt.datetime) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision, what it was made from, and whether a person is to look at the payment."""
+
+    decision: Decision
+    seen: Seen
+    has_case: bool
+
+    @property
+    def alert(self) -> str | None:
+        """How it is announced; what was let through after every check is not."""
+        if self.decision.verdict is Verdict.ALLOW:
+            return SKIPPED if self.decision.skipped else None
+        return ALERTS[self.decision.verdict]
+
+
+def assess(engine: Engine, subject: Subject, *, now: dt.datetime) -> Decision:
     """The payment's decision stands; the same one however often and by whomever it is asked for.
 
-    A decision against the payment is announced on `fraud.alerts`, in the same transaction.
+    What could not be asked in the engine's time is named in `skipped`, and the policy says what
+    follows. A decision against the payment, and one with something skipped, is announced on
+    `fraud.alerts` in the same transaction. Raises DatabaseUnavailable when it can't be recorded.
     """
-    with database.statement() as connection:
-        row = _gathered(connection, subject, now)
-    if row.stored is not None:
-        return _restored(store.StoredDecision(*row.stored))
-    signals = _signals(subject, row)
-    decision = rules.decide(signals, Limits.from_configuration(row.configuration))
-    if decision.verdict is Verdict.ALLOW:
-        with database.statement() as connection:
-            is_recorded = _is_recorded(connection, subject, signals, decision, now)
+    budget = engine.budget()
+    gathered = _gathered(engine, subject, budget, now)
+    if gathered is None:
+        judged = _unchecked(subject)
+    elif gathered.stored is not None:
+        return decisions.restored(gathered.stored)
     else:
-        with database.transaction() as tx:
-            is_recorded = _is_recorded(tx, subject, signals, decision, now)
-            if is_recorded:
-                _announce(tx, subject, decision, now)
-    if not is_recorded:
-        return _stored(database, subject.payment_id)
-    count(METRICS[decision.verdict])
-    return decision
+        judged = _judged(engine, subject, gathered, budget, now)
+    if not _is_recorded(engine, subject, judged, now):
+        return _stored(engine, subject)
+    count(METRICS[judged.decision.verdict])
+    return judged.decision
 
 
-def add_to_list(
-    database: Database,
-    *,
-    kind: ListKind,
-    value: str,
-    verdict: Verdict,
-    note: str,
-    merchant_id: MerchantId | None = None,
-) -> None:
-    """Payments that match the value get at least this verdict from now on.
-
-    On the platform's list unless a merchant is named. `note` is what the reason will say.
-    """
-    assert verdict is not Verdict.ALLOW, "a match only speaks against a payment"  # noqa: S101 - precondition
-    with database.transaction() as tx:
-        store.add_to_list(
-            tx,
-            kind=kind,
-            value=_NORMAL_FORMS[kind](value),
-            verdict=verdict,
-            note=note,
-            merchant_id=merchant_id,
-        )
+def _gathered(
+    engine: Engine, subject: Subject, budget: Budget, now: dt.datetime
+) -> Gathered | None:
+    """None when Postgres didn't answer in time: what it would say then comes too late."""
+    try:
+        with engine.database.reading() as connection:
+            return store.gather(connection, subject, now=now, timeout_ms=budget.left_ms())
+    except DatabaseUnavailable:
+        return None
 
 
-_NORMAL_FORMS: Mapping[ListKind, Callable[[str], str]] = {
-    ListKind.FINGERPRINT: str,
-    ListKind.EMAIL: rules.normal_email,
-    ListKind.COUNTRY: rules.normal_country,
-}
+def _unchecked(subject: Subject) -> Judged:
+    """By the amount alone. Its merchant's limits are unknown, too: the defaults hold."""
+    decision = settle([], money=subject.money, limits=Limits(), skipped=ALL_CHECKS)
+    return Judged(decision, Seen(), has_case=_has_case(subject, decision, Limits()))
 
 
-def _gathered(connection: Connection, subject: Subject, now: dt.datetime) -> Gathered:
-    return store.gather(
-        connection,
-        payment_id=subject.payment_id,
-        merchant_id=subject.merchant_id,
-        mode=subject.mode,
-        fingerprint=subject.fingerprint,
-        since=now - VELOCITY_WINDOW,
-        listed=list(_to_look_up(subject)),
+def _judged(
+    engine: Engine, subject: Subject, gathered: Gathered, budget: Budget, now: dt.datetime
+) -> Judged:
+    limits = Limits.from_configuration(gathered.limits)
+    counted = velocity.observe_and_count(
+        engine.database,
+        engine.cache,
+        observations.observation_of(subject),
+        now=now,
+        has_gaps=gathered.has_gaps,
+        timeout_ms=budget.left_ms(),
     )
-
-
-def _signals(subject: Subject, row: Gathered) -> Signals:
-    matches = tuple(
-        Match(match["id"], ListKind(match["kind"]), Verdict(match["verdict"]), match["note"])
-        for match in row.matches
+    history = history_of(subject, gathered)
+    values = values_of(subject, limits, counted.values, history)
+    ruled = engine.ruled(subject, gathered, values, budget)
+    scored = engine.scored(gathered, values, budget)
+    made = {"rules": ruled.is_whole, "velocity": counted.source != "none", "model": scored.is_made}
+    decision = settle(
+        [*judge(map(Candidate.of, gathered.candidates), subject), *ruled.hits],
+        money=subject.money,
+        limits=limits,
+        scored=scored.score,
+        skipped=[check for check in ALL_CHECKS if not made.get(check, True)],
     )
-    return Signals(subject.money, matches, row.payments_last_hour)
+    seen = Seen(values, counted.source, scored.score, ruled.errors)
+    return Judged(decision, seen, has_case=_has_case(subject, decision, limits))
 
 
-def _stored(database: Database, payment_id: PaymentId) -> Decision:
-    # Another assessment of the same payment was quicker: its decision stands.
-    with database.reading() as connection:
-        stored = store.decision_of(connection, payment_id)
-    assert stored is not None, "a conflict means that a row exists"  # noqa: S101 - says why
-    return _restored(stored)
+def _has_case(subject: Subject, decision: Decision, limits: Limits) -> bool:
+    policy = CasePolicy(limits.case_above_minor)
+    return opens_case(decision.verdict, decision.hits, subject.money.amount, policy)
 
 
-def _to_look_up(subject: Subject) -> Iterator[tuple[str, str]]:
-    yield ListKind.FINGERPRINT, subject.fingerprint
-    if subject.email:
-        yield ListKind.EMAIL, rules.normal_email(subject.email)
-    if subject.country:
-        yield ListKind.COUNTRY, rules.normal_country(subject.country)
+def _is_recorded(engine: Engine, subject: Subject, judged: Judged, now: dt.datetime) -> bool:
+    if judged.alert is None and not judged.has_case:
+        # One statement, which commits by itself: of most payments there is no more to say.
+        with engine.database.statement() as connection:
+            return _record(connection, subject, judged, now)
+    with engine.database.transaction() as tx:
+        is_first = _record(tx, subject, judged, now)
+        if is_first and judged.alert is not None:
+            _announce(tx, subject, judged.alert, judged.decision, now)
+        if is_first and judged.has_case:
+            score = judged.seen.scored.probability if judged.seen.scored else None
+            open_case(tx, subject, judged.decision.verdict, score=score, now=now)
+        return is_first
 
 
-def _is_recorded(
-    tx: Connection, subject: Subject, signals: Signals, decision: Decision, now: dt.datetime
-) -> bool:
+def _record(connection: Connection, subject: Subject, judged: Judged, now: dt.datetime) -> bool:
     return store.record(
-        tx,
-        payment_id=subject.payment_id,
-        merchant_id=subject.merchant_id,
-        mode=subject.mode,
-        verdict=decision.verdict,
-        reasons=[asdict(reason) for reason in decision.reasons],
-        signals={
-            "amount": signals.money.amount,
-            "currency": signals.money.currency,
-            "matches": [match.id for match in signals.matches],
-            "payments_last_hour": signals.payments_last_hour,
-        },
+        connection,
+        subject,
+        verdict=judged.decision.verdict,
+        reasons=decisions.reasons_of(judged.decision),
+        trace=decisions.trace_of(judged.decision, judged.seen),
         now=now,
     )
 
 
-def _announce(tx: Connection, subject: Subject, decision: Decision, now: dt.datetime) -> None:
-    object_id = ids.text("frd", subject.payment_id)
+def _announce(
+    tx: Connection, subject: Subject, kind: str, decision: Decision, now: dt.datetime
+) -> None:
+    data = decisions.resource(subject, decision, now)
     changefeed.append_event(
         tx,
         source="fraud.alerts",
-        type=ALERTS[decision.verdict],
+        type=kind,
         mode=subject.mode,
         merchant_id=subject.merchant_id,
-        object_id=object_id,
-        data=_resource(object_id, subject, decision, now),
+        object_id=data["id"],
+        data=data,
     )
 
 
-def _resource(
-    object_id: str, subject: Subject, decision: Decision, now: dt.datetime
-) -> dict[str, Any]:
-    """The decision as its event shows it."""
-    return {
-        "id": object_id,
-        "object": "fraud_decision",
-        "payment": ids.text("pay", subject.payment_id),
-        "verdict": decision.verdict,
-        "reasons": [asdict(reason) for reason in decision.reasons],
-        "amount": {"amount": subject.money.amount, "currency": subject.money.currency},
-        "mode": subject.mode,
-        "created": now.isoformat(),
-    }
-
-
-def _restored(stored: store.StoredDecision) -> Decision:
-    reasons = tuple(
-        Reason(reason["code"], Verdict(reason["verdict"]), reason["detail"])
-        for reason in stored.reasons
-    )
-    return Decision(Verdict(stored.verdict), reasons)
+def _stored(engine: Engine, subject: Subject) -> Decision:
+    # Another assessment of the same payment was quicker: its decision stands.
+    with engine.database.reading() as connection:
+        stored = store.stored(connection, subject.payment_id)
+    assert stored is not None, "a conflict means that a row exists"  # noqa: S101 - says why
+    return decisions.restored(stored)

@@ -1,156 +1,117 @@
-"""Lists, counts and decisions, in SQL."""
+"""Decisions, in SQL: what they are made from, and what they were."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from paynexus.db import Connection
-from paynexus.ids import MerchantId, PaymentId
+from paynexus.db import Connection, bounded
+from paynexus.fraud.lists.rules import keys
+from paynexus.fraud.model import EntityKind, Subject, entities_of
+from paynexus.ids import PaymentId
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What is known about a payment before it is judged."""
+    """What Postgres knows about a payment before it is judged; or how it was judged before."""
 
-    configuration: dict[str, Any]
-    payments_last_hour: int
-    matches: list[dict[str, str]]
-    stored: list[Any] | None
-    """Verdict and reasons, of a payment that was judged before."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDecision:
-    """A decision as it was recorded."""
-
-    verdict: str
-    reasons: list[dict[str, str]]
+    stored: dict[str, Any] | None
+    limits: dict[str, Any]
+    candidates: list[dict[str, Any]]
+    snoozed: list[UUID]
+    history: dict[str, Any]
+    revisions: list[int]
+    """The platform's, and the merchant's."""
+    settings: dict[str, Any]
+    """Model, its state and its thresholds."""
+    has_gaps: bool
+    """Whether Redis may have missed payments of the merchant: then its counts are not believed."""
 
 
-# One round trip for everything a decision needs.
 SQL_GATHER = """
-SELECT
-    coalesce((SELECT configuration -> 'fraud' FROM merchants WHERE id = %(merchant_id)s), '{}')
-        AS configuration,
-    (
-        SELECT count(*) FROM transactions
-        WHERE fingerprint = %(fingerprint)s AND created_at > %(since)s
-            AND merchant_id = %(merchant_id)s AND mode = %(mode)s
-    ) AS payments_last_hour,
-    coalesce((
-        SELECT jsonb_agg(
-            jsonb_build_object('id', id, 'kind', kind, 'verdict', verdict, 'note', note)
-            ORDER BY id
-        )
-        FROM matchlists
-        WHERE (merchant_id IS NULL OR merchant_id = %(merchant_id)s)
-            AND (kind, value) IN (SELECT * FROM unnest(%(kinds)s::TEXT [], %(values)s::TEXT []))
-    ), '[]') AS matches,
-    (
-        SELECT jsonb_build_array(verdict, reasons) FROM fraud_decisions
-        WHERE payment_id = %(payment_id)s
-    ) AS stored
+SELECT * FROM fraud_gather(
+    %(payment_id)s, %(merchant_id)s, %(mode)s, %(currency)s, %(at)s, %(now)s, %(fingerprint)s,
+    %(emails)s::TEXT [], %(ip)s, %(country)s, %(bin)s::TEXT [],
+    %(name)s::BIGINT [], %(card)s, %(terminal)s, %(entities)s
+)
 """
 
 
 def gather(
-    connection: Connection,
-    *,
-    payment_id: PaymentId,
-    merchant_id: MerchantId,
-    mode: str,
-    fingerprint: str,
-    since: dt.datetime,
-    listed: Sequence[tuple[str, str]],
+    connection: Connection, subject: Subject, *, now: dt.datetime, timeout_ms: int
 ) -> Gathered:
-    """Limits, velocity and list matches of one payment, or how it was judged before.
+    """All that a decision takes from Postgres, in one round trip.
 
-    `listed` are (kind, value) to look up.
+    Raises QueryCanceled (psycopg) after `timeout_ms`.
     """
-    values = {
-        "payment_id": payment_id,
-        "merchant_id": merchant_id,
-        "mode": mode,
-        "fingerprint": fingerprint,
-        "since": since,
-        "kinds": [kind for kind, _ in listed],
-        "values": [value for _, value in listed],
-    }
-    with connection.cursor(row_factory=class_row(Gathered)) as cursor:
-        row = cursor.execute(SQL_GATHER, values).fetchone()
-    assert row is not None, "a SELECT without FROM has one row"  # noqa: S101 - says why
+    values, rows = _asked(subject, now), class_row(Gathered)
+    with bounded(
+        connection, SQL_GATHER, values, milliseconds=timeout_ms, row_factory=rows
+    ) as cursor:
+        row: Gathered | None = cursor.fetchone()
+    assert row is not None, "the function answers one row"  # noqa: S101 - says why
     return row
 
 
-SQL_DECISION_OF = "SELECT verdict, reasons FROM fraud_decisions WHERE payment_id = %s"
+SQL_STORED = "SELECT verdict, trace FROM fraud_decisions WHERE payment_id = %s"
 
 
-def decision_of(tx: Connection, payment_id: PaymentId) -> StoredDecision | None:
+def stored(connection: Connection, payment_id: PaymentId) -> dict[str, Any] | None:
     """What was decided about the payment; None before that."""
-    with tx.cursor(row_factory=class_row(StoredDecision)) as cursor:
-        return cursor.execute(SQL_DECISION_OF, (payment_id,)).fetchone()
+    row = connection.execute(SQL_STORED, (payment_id,)).fetchone()
+    return {"verdict": row[0], "trace": row[1]} if row else None
 
 
 SQL_RECORD = """
 INSERT INTO fraud_decisions
-    (payment_id, merchant_id, mode, verdict, reasons, signals, created_at)
-VALUES (%(payment_id)s, %(merchant_id)s, %(mode)s, %(verdict)s, %(reasons)s, %(signals)s,
-    %(now)s)
+    (payment_id, merchant_id, mode, verdict, reasons, trace, created_at)
+VALUES (%(payment_id)s, %(merchant_id)s, %(mode)s, %(verdict)s, %(reasons)s, %(trace)s, %(now)s)
 ON CONFLICT (payment_id) DO NOTHING
 """
 
 
 def record(
     tx: Connection,
+    subject: Subject,
     *,
-    payment_id: PaymentId,
-    merchant_id: MerchantId,
-    mode: str,
     verdict: str,
-    reasons: Sequence[Mapping[str, str]],
-    signals: Mapping[str, Any],
+    reasons: Sequence[Mapping[str, object]],
+    trace: Mapping[str, object],
     now: dt.datetime,
 ) -> bool:
     """The decision stands; false when another had been recorded first, which then stands."""
     values = {
-        "payment_id": payment_id,
-        "merchant_id": merchant_id,
-        "mode": mode,
+        "payment_id": subject.payment_id,
+        "merchant_id": subject.merchant_id,
+        "mode": subject.mode,
         "verdict": verdict,
         "reasons": Jsonb(reasons),
-        "signals": Jsonb(signals),
+        "trace": Jsonb(trace),
         "now": now,
     }
     return tx.execute(SQL_RECORD, values).rowcount == 1
 
 
-SQL_LIST = """
-INSERT INTO matchlists (kind, value, verdict, note, merchant_id)
-VALUES (%(kind)s, %(value)s, %(verdict)s, %(note)s, %(merchant_id)s)
-ON CONFLICT ON CONSTRAINT value_is_listed_once
-DO UPDATE SET verdict = excluded.verdict, note = excluded.note
-"""
-
-
-def add_to_list(
-    tx: Connection,
-    *,
-    kind: str,
-    value: str,
-    verdict: str,
-    note: str,
-    merchant_id: MerchantId | None,
-) -> None:
-    """The value is on the list with this verdict."""
-    values = {
-        "kind": kind,
-        "value": value,
-        "verdict": verdict,
-        "note": note,
-        "merchant_id": merchant_id,
+def _asked(subject: Subject, now: dt.datetime) -> dict[str, object]:
+    entities, listed = entities_of(subject), keys(subject)
+    return {
+        "payment_id": subject.payment_id,
+        "merchant_id": subject.merchant_id,
+        "mode": subject.mode,
+        "currency": subject.money.currency,
+        "at": subject.created_at,
+        "now": now,
+        "fingerprint": listed.fingerprint,
+        "emails": listed.email,
+        "ip": listed.ip,
+        "country": listed.country,
+        "bin": listed.bin,
+        "name": listed.name_blocks,
+        "card": entities[EntityKind.CARD],
+        "terminal": entities.get(EntityKind.TERMINAL),
+        "entities": list(entities.values()),
     }
-    tx.execute(SQL_LIST, values)

@@ -9,7 +9,8 @@ from paynexus.clock import Clock
 from paynexus.db import Connection, Database
 from paynexus.errors import NotFound
 from paynexus.fraud import service as fraud
-from paynexus.fraud.rules import Verdict
+from paynexus.fraud.engine import Engine
+from paynexus.fraud.model import Verdict
 from paynexus.gateways.port import Fleet, Operation, Outcome, Result
 from paynexus.ids import PaymentId
 from paynexus.payments import endings, late, places, pursuit
@@ -58,8 +59,9 @@ class Called:
     seen: Standing | None = None
 
 
-def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Scored:
+def score(engine: Engine, payment_id: PaymentId, *, now: dt.datetime) -> Scored:
     """The payment's fraud decision is stored; a challenged payment is CHALLENGED."""
+    db = engine.database
     with db.reading() as connection:
         seen = standings.of_operation(connection, payment_id, payment_id)
         if seen is None:
@@ -68,7 +70,7 @@ def score(db: Database, payment_id: PaymentId, *, now: dt.datetime) -> Scored:
             # What has ended is still asked for where its charge may yet turn up.
             is_open = attempts.is_open(connection, payment_id)
             return Scored(Next.ALLOW if is_open else Next.DONE)
-    decision = fraud.assess(db, subject_of(seen.payment), now=now)
+    decision = fraud.assess(engine, subject_of(seen.payment), now=now)
     is_proven = seen.payment.challenge is Challenge.AUTHENTICATED
     if decision.verdict is Verdict.CHALLENGE and not is_proven:
         _challenge(db, seen, now)

@@ -55,7 +55,7 @@ WITH keys AS (
     FROM told
     UNION ALL
     SELECT created_at, 3, payment_id::TEXT, 'fraud_decision', jsonb_build_object(
-        'verdict', verdict, 'reasons', reasons)
+        'verdict', verdict, 'reasons', reasons, 'trace', trace)
     FROM fraud_decisions WHERE payment_id = %(payment_id)s
     UNION ALL
     SELECT created_at, 4, id::TEXT, 'attempt', jsonb_build_object(

@@ -1,0 +1,1 @@
+"""Schedule: what fraud decisions rest on is kept current."""

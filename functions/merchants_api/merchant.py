@@ -38,6 +38,8 @@ class FraudLimits(http.Strict):
     challenge_above_minor: Amount | None = None
     block_above_minor: Amount | None = None
     max_payments_per_hour: Annotated[int, Field(ge=1, le=PAYMENTS_MAX)] | None = None
+    case_above_minor: Amount | None = None
+    skip_below_minor: Amount | None = None
 
 
 class Configuration(http.Strict):

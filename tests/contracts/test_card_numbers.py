@@ -16,6 +16,7 @@ NOT_KEPT = {
     "ScanOrder.payload": "verified, and dropped",
     "EndpointOrder.url": "an address: numbers in it are the receiver's",
     "EndpointChange.url": "likewise",
+    "ImportOrder.file": "read line by line: what is kept of a line refuses one",
 }
 """Texts that may hold a number, and why."""
 

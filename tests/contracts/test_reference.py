@@ -10,7 +10,7 @@ from tools.export_reference.__main__ import SOURCE, files, page
 from tools.export_reference.operations import groups_of
 from tools.export_reference.schemas import Schemas
 
-PAGE_BYTES_MAX = 500_000
+PAGE_BYTES_MAX = 1_000_000
 """A page that a phone loads within seconds."""
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> [link](javascript:alert(1))"
 

@@ -42,6 +42,7 @@ PUBLIC_ROUTES = {
 }
 API_FUNCTIONS = (
     "docs_api",
+    "fraud_api",
     "gateway_callbacks",
     "merchants_api",
     "payments_api",

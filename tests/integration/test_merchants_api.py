@@ -65,11 +65,16 @@ def test_changes_are_laid_over_what_there_is(call: Caller) -> None:
 
     change({"configuration": {"fraud": {"challenge_above_minor": 1, "block_above_minor": 2}}})
     change({"name": "Café Löwe", "configuration": {"fraud": {"max_payments_per_hour": 3}}})
+    change({"configuration": {"fraud": {"case_above_minor": 5_000}}})
     record = change({"configuration": {"fraud": {"block_above_minor": None}}})
 
     assert record["name"] == "Café Löwe"
     assert record["configuration"] == {
-        "fraud": {"challenge_above_minor": 1, "max_payments_per_hour": 3}
+        "fraud": {
+            "challenge_above_minor": 1,
+            "max_payments_per_hour": 3,
+            "case_above_minor": 5_000,
+        }
     }
     assert change({"configuration": {"fraud": None}})["configuration"] == {}
     assert change({})["name"] == "Café Löwe"
@@ -96,6 +101,10 @@ BAD_CHANGES: list[tuple[object, str]] = [
     (
         {"configuration": {"fraud": {"block_above_minor": -1}}},
         "configuration.fraud.block_above_minor",
+    ),
+    (
+        {"configuration": {"fraud": {"case_above_minor": -1}}},
+        "configuration.fraud.case_above_minor",
     ),
 ]
 

@@ -9,7 +9,17 @@ from pydantic import BaseModel, create_model
 
 from paynexus.http import JSON
 from paynexus.qr.image import PNG, SVG
-from tools.export_openapi.schemas import merchants, money, notifications, payments, qr, timeline
+from tools.export_openapi.schemas import (
+    backtests,
+    fraud,
+    fraud_lists,
+    merchants,
+    money,
+    notifications,
+    payments,
+    qr,
+    timeline,
+)
 from tools.export_openapi.schemas.words import Closed
 
 CSV = "text/csv"
@@ -96,6 +106,47 @@ ANSWERS: Mapping[str, Mapping[int, Success]] = MappingProxyType(
         "read_event": _ok(notifications.Event),
         "list_deliveries": _page("DeliveryList", notifications.Delivery),
         "retry_delivery": {202: Success("It is attempted at once.", notifications.Delivery)},
+        "list_fraud_features": _ok(
+            _list_of("FraudFeatureList", fraud.FraudFeature), "All of them."
+        ),
+        "create_fraud_rule": {201: Success("A draft.", fraud.FraudRule)},
+        "list_fraud_rules": _page("FraudRuleList", fraud.FraudRule),
+        "read_fraud_rule": _ok(fraud.FraudRuleFile),
+        "add_fraud_rule_version": {201: Success("The rule with it.", fraud.FraudRule)},
+        "list_fraud_rule_versions": _page("FraudRuleVersionList", fraud.FraudRuleVersion),
+        "shadow_fraud_rule": _ok(fraud.FraudRule, "It runs in shadow."),
+        "stop_fraud_rule_shadow": _ok(fraud.FraudRule, "None runs in shadow."),
+        "disable_fraud_rule": _ok(fraud.FraudRule, "None runs."),
+        "snooze_fraud_rule": {201: Success("It is silent.", fraud.FraudSnooze)},
+        "list_fraud_snoozes": _ok(
+            _list_of("FraudSnoozeList", fraud.FraudSnooze), "Those that hold."
+        ),
+        "end_fraud_snooze": _ok(fraud.EndedFraudSnooze, "It speaks again."),
+        "create_fraud_list": {201: Success("An empty list.", fraud_lists.FraudList)},
+        "list_fraud_lists": _page("FraudListList", fraud_lists.FraudList),
+        "read_fraud_list": _ok(fraud_lists.FraudList),
+        "change_fraud_list": _ok(fraud_lists.FraudList, "As it is now."),
+        "add_fraud_list_entry": {201: Success("It is listed.", fraud_lists.FraudListEntry)},
+        "list_fraud_list_entries": _page("FraudListEntryList", fraud_lists.FraudListEntry),
+        "remove_fraud_list_entry": _ok(fraud_lists.FraudListEntry, "It is listed no more."),
+        "import_fraud_list": _ok(fraud_lists.FraudListImport, "What has changed."),
+        "list_fraud_rescreenings": _page("FraudRescreeningList", fraud_lists.FraudRescreening),
+        "list_fraud_list_hits": _page("FraudPastHitList", fraud_lists.FraudPastHit),
+        "order_fraud_backtest": {201: Success("It waits.", backtests.FraudBacktest)},
+        "list_fraud_backtests": _page("FraudBacktestList", backtests.FraudBacktest),
+        "read_fraud_backtest": _ok(backtests.FraudBacktest),
+        "promote_fraud_change": {201: Success("It has taken effect.", backtests.FraudPromotion)},
+        "list_fraud_promotions": _page("FraudPromotionList", backtests.FraudPromotion),
+        "read_fraud_promotion": _ok(backtests.FraudPromotion),
+        "revert_fraud_promotion": _ok(backtests.FraudPromotion, "What stood before stands."),
+        "read_fraud_settings": _ok(backtests.FraudSettings),
+        "change_fraud_settings": _ok(backtests.FraudSettings, "As they are now."),
+        "list_fraud_cases": _page("FraudCaseList", fraud.FraudCase),
+        "read_fraud_case": _ok(fraud.FraudCaseFile),
+        "assign_fraud_case": _ok(fraud.FraudCase, "It is in hand."),
+        "note_fraud_case": _ok(fraud.FraudCaseNote, "It is in the diary."),
+        "close_fraud_case": _ok(fraud.FraudCase, "It is closed."),
+        "reopen_fraud_case": _ok(fraud.FraudCase, "It is in hand again."),
         "take_callback": _ok(merchants.Received, "On record."),
         "issue_token": _ok(merchants.Token, "A token."),
         "publish_keys": _ok(merchants.PublicKeys, "The keys."),

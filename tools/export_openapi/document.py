@@ -44,6 +44,14 @@ PREFIX_OF = {
     "endpoint_id": "we",
     "event_id": "evt",
     "delivery_id": "del",
+    "rule_id": "frl",
+    "snooze_id": "fsn",
+    "case_id": "frc",
+    "fraud_list_id": "fls",
+    "list_entry_id": "fle",
+    "rescreening_id": "frs",
+    "backtest_id": "fbt",
+    "promotion_id": "fpr",
 }
 """How the ids that paths name begin."""
 CURSOR_OF = {
@@ -53,6 +61,15 @@ CURSOR_OF = {
     "list_webhook_endpoints": "we",
     "list_events": "evt",
     "list_deliveries": "del",
+    "list_fraud_rules": "frl",
+    "list_fraud_rule_versions": "frv",
+    "list_fraud_cases": "frc",
+    "list_fraud_lists": "fls",
+    "list_fraud_list_entries": "fle",
+    "list_fraud_rescreenings": "frs",
+    "list_fraud_list_hits": "frh",
+    "list_fraud_backtests": "fbt",
+    "list_fraud_promotions": "fpr",
 }
 """How the ids begin that lists go on after."""
 REFERENCE = "#/components/schemas/"
@@ -167,6 +184,8 @@ def _tell_apart(operation: dict[str, Any], asked: type[BaseModel]) -> None:
     """Each parameter has the schema of its field: Powertools tells its type and no more."""
     whole = asked.model_json_schema()
     for parameter in operation["parameters"]:
+        if parameter["in"] != "query":
+            continue
         field = dict(whole["properties"][parameter["name"]])
         kind = field.pop("anyOf", [field])[0]
         if "$ref" in kind:

@@ -26,6 +26,7 @@ TAGS = [
     {"name": "settlements", "description": "Payouts, and what they are made of."},
     {"name": "webhooks", "description": "Endpoints, and how telling them went."},
     {"name": "events", "description": "What happened, one fact after another."},
+    {"name": "fraud", "description": "What decides about payments, and what people find."},
     {"name": "gateways", "description": "What gateways say of their own accord."},
     {"name": "identity", "description": "Clients, access tokens, and keys."},
     {"name": "health", "description": "Whether the API is alive."},
@@ -75,6 +76,22 @@ PROBLEM: dict[str, Any] = {
             "type": "boolean",
             "description": "Whether a request under a new key can't do the same twice.",
         },
+        "checks": {
+            "type": "array",
+            "description": "What the gate asks and was not shown.",
+            "items": {
+                "type": "object",
+                "required": ["name", "is_met", "actual", "limit"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": {"type": "string"},
+                    "is_met": {"type": "boolean"},
+                    "actual": {"type": ["number", "boolean", "null"]},
+                    "limit": {"type": ["number", "boolean"]},
+                },
+            },
+        },
+        "line": {"type": "integer", "description": "The line of the file at fault."},
         "gateway_code": {"type": "string", "description": "Why the gateway refused."},
         "scope": {"type": "string", "description": "The scope that the token lacks."},
         "allow": {

@@ -64,6 +64,11 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
                 param="amount",
             ),
             _of(
+                errors.InvalidRule,
+                "expression: 1:1: there is no amout. Did you mean amount?",
+                param="expression",
+            ),
+            _of(
                 errors.IdempotencyKeyMissing,
                 "Send an Idempotency-Key header: any text of your own that names this request.",
                 param="Idempotency-Key",
@@ -94,6 +99,18 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
                 operation_state="COMPLETED",
                 operation_ref=_PAYMENT,
                 safe_new_key=True,
+            ),
+            _of(
+                errors.ListFileRefused,
+                "Line 3: 'mira@': no e-mail address. Nothing was imported.",
+                param="file",
+                line=3,
+            ),
+            _of(
+                errors.GateClosed,
+                "The gate is closed: payments_min. Change the change, or replay a period that "
+                "shows more.",
+                checks=[{"name": "payments_min", "is_met": False, "actual": 12, "limit": 1000}],
             ),
             _of(errors.RequestTooLarge, f"The body exceeds {jsontext.BODY_LIMIT_BYTES} bytes."),
             _of(errors.UnsupportedMediaType, "Send the body as `Content-Type: application/json`."),
@@ -153,9 +170,24 @@ _ACTS_ON_STATE = frozenset(
         "revoke_client",
         "create_webhook_endpoint",
         "retry_delivery",
+        "create_fraud_rule",
+        "add_fraud_rule_version",
+        "shadow_fraud_rule",
+        "assign_fraud_case",
+        "note_fraud_case",
+        "close_fraud_case",
+        "reopen_fraud_case",
+        "create_fraud_list",
+        "order_fraud_backtest",
+        "promote_fraud_change",
+        "revert_fraud_promotion",
+        "add_fraud_list_entry",
     }
 )
-_ASKS_NO_DATABASE = frozenset({"answer_health", "publish_keys", "publish_qr_keys"})
+_ASKS_NO_DATABASE = frozenset(
+    {"answer_health", "publish_keys", "publish_qr_keys", "list_fraud_features"}
+)
+_WORDS_A_RULE = frozenset({"create_fraud_rule", "add_fraud_rule_version"})
 _SPENDS = (
     "qr_unknown",
     "qr_expired",
@@ -181,6 +213,10 @@ RULES: tuple[tuple[Callable[[Asked], bool], tuple[str, ...]], ...] = (
         ("idempotency_key_missing", "operation_running", "idempotency_key_reused"),
     ),
     (lambda asked: asked.name in _ACTS_ON_STATE, ("invalid_state",)),
+    (lambda asked: asked.name == "import_fraud_list", ("list_file_refused",)),
+    (lambda asked: asked.name == "promote_fraud_change", ("gate_closed", "not_found")),
+    (lambda asked: asked.name == "order_fraud_backtest", ("not_found",)),
+    (lambda asked: asked.name in _WORDS_A_RULE, ("invalid_rule",)),
     (lambda asked: asked.name == "capture_payment", ("capture_refused",)),
     (lambda asked: asked.name == "cancel_payment", ("cancel_refused",)),
     (lambda asked: asked.name == "take_payment", _SPENDS),

@@ -33,6 +33,12 @@ class InvalidRequest(PayNexusError):
     code = "invalid_request"
 
 
+class InvalidRule(InvalidRequest):
+    """A fraud rule can't be understood; the message says where, as line:column, and what to do."""
+
+    code = "invalid_rule"
+
+
 class RequestTooLarge(PayNexusError):
     """The body exceeds the limit named in the message."""
 
@@ -122,6 +128,15 @@ class InvalidState(PayNexusError):
     code = "invalid_state"
 
 
+class GateClosed(InvalidState):
+    """What a back-test showed is not enough for its change to take effect.
+
+    `checks` holds each check that isn't met: its name, what was found and what the limit is.
+    """
+
+    code = "gate_closed"
+
+
 class QrRefused(PayNexusError):
     """A QR code can't be used; `reason` is its own code (`qr_expired`, `qr_spent`, …)."""
 
@@ -136,6 +151,15 @@ class BankFileRefused(PayNexusError):
     """A file from the bank can't be used; nothing of it was applied."""
 
     code = "bank_file_refused"
+
+
+class ListFileRefused(PayNexusError):
+    """A file of a fraud list's entries can't be used; nothing of it was imported.
+
+    `extra` has the number of the `line` at fault, where there is one.
+    """
+
+    code = "list_file_refused"
 
 
 class DatabaseUnavailable(PayNexusError):

@@ -49,6 +49,7 @@ STATUS_OF: dict[type[errors.PayNexusError], int] = {
     errors.UnsupportedMediaType: 415,
     errors.IdempotencyKeyReused: 422,
     errors.QrRefused: 422,
+    errors.ListFileRefused: 422,
     errors.RateLimited: 429,
     errors.DatabaseUnavailable: 503,
 }

@@ -43,6 +43,9 @@ PREFIX_OF_MADE = {
     "POST /payments": "pay",
     "POST /qr-codes": "qr",
     "POST /webhook-endpoints": "we",
+    "POST /fraud/rules": "frl",
+    "POST /fraud/lists": "fls",
+    "POST /fraud/backtests": "fbt",
 }
 """Operations whose key stands for the object that they make, and how its id is written."""
 REFUNDING = "/refunds"
@@ -297,9 +300,7 @@ def reference_of(operation: str, object_id: UUID) -> str | None:
         return ids.text(PREFIX_OF_MADE[operation], object_id)
     if operation.endswith(REFUNDING):
         return ids.text("re", object_id)
-    _, _, acted_on = operation.partition("/")
-    named = acted_on.split("/")[1:2]
-    return named[0] if named and "_" in named[0] else None
+    return next((part for part in operation.split("/")[2:] if "_" in part), None)
 
 
 def _conflict(row: ClaimRow, operation: str) -> PayNexusError:

@@ -11,7 +11,7 @@ from paynexus import runtime
 from paynexus.http import JSON
 from paynexus.identity import service as identity
 from paynexus.identity.model import Mode
-from tests.integration.api.world import CODE, ENDPOINT, World
+from tests.integration.api.world import CODE, ENDPOINT, World, snooze_order
 from tests.integration.conftest import Answer, answer_of, form, gateway_event
 from tests.openapi import operations, validator
 from tokens_api.handler import handler as tokens_api
@@ -45,6 +45,31 @@ NEEDED: Mapping[str, Callable[[World], str]] = {
     "rotate_client_secret": World.client,
     "read_event": World.event,
     "retry_delivery": World.delivery,
+    "read_fraud_rule": World.rule,
+    "add_fraud_rule_version": World.rule,
+    "list_fraud_rule_versions": World.rule,
+    "shadow_fraud_rule": World.rule,
+    "stop_fraud_rule_shadow": World.rule,
+    "disable_fraud_rule": World.rule,
+    "snooze_fraud_rule": World.rule,
+    "list_fraud_snoozes": World.snoozed,
+    "end_fraud_snooze": World.snooze,
+    "read_fraud_list": World.fraud_list,
+    "change_fraud_list": World.fraud_list,
+    "add_fraud_list_entry": World.fraud_list,
+    "list_fraud_list_entries": World.filled_list,
+    "remove_fraud_list_entry": World.list_entry,
+    "import_fraud_list": World.fraud_list,
+    "list_fraud_rescreenings": World.screened_list,
+    "list_fraud_list_hits": World.screened_list,
+    "read_fraud_backtest": World.backtest,
+    "read_fraud_promotion": World.promotion,
+    "revert_fraud_promotion": World.promotion,
+    "read_fraud_case": World.case,
+    "assign_fraud_case": World.case,
+    "note_fraud_case": World.case,
+    "close_fraud_case": World.case,
+    "reopen_fraud_case": World.closed_case,
 }
 """What the operation's path has to name, so that its examples succeed."""
 LISTED: Mapping[str, Callable[[World], str]] = {
@@ -58,8 +83,29 @@ LISTED: Mapping[str, Callable[[World], str]] = {
     "list_ledger_entries": World.payment,
     "read_balances": World.payment,
     "read_merchant": World.configured,
+    "list_fraud_rules": World.rule,
+    "list_fraud_lists": World.fraud_list,
+    "list_fraud_backtests": World.backtest,
+    "list_fraud_promotions": World.promotion,
+    "list_fraud_cases": World.case,
 }
 """What has to be there to be seen."""
+BODIES: Mapping[str, Callable[[World, str], object]] = {
+    "scan_qr_code": lambda world, _: {"payload": world.made("POST", "/qr-codes", CODE)["payload"]},
+    "create_webhook_endpoint": lambda *_: ENDPOINT,
+    "shadow_fraud_rule": lambda world, rule: {
+        "version": world.made("GET", f"/fraud/rules/{rule}")["newest"]["id"]
+    },
+    "order_fraud_backtest": lambda world, _: {
+        **EXAMPLES["order_fraud_backtest"][0].request,
+        "change": world.change(),
+    },
+    "promote_fraud_change": lambda world, _: {"backtest": world.promotable()},
+    "snooze_fraud_rule": lambda *_: snooze_order(),
+}
+"""Bodies that name what is there, or a moment to come: made for the object that the path names."""
+MAPS = {"features", "seen"}
+"""Members whose own members are by name: each answer has others."""
 UNDECIDED: Mapping[str, Callable[[World], str]] = {
     "capture_payment": lambda world: world.held("tok_capture_error_before"),
     "cancel_payment": lambda world: world.held("tok_cancel_error_before"),
@@ -130,18 +176,21 @@ def sent(world: World, name: str, example: Example) -> Answer:
 def prepared(world: World, name: str, example: Example) -> Callable[[str], Answer]:
     """Sends the example's request, as often as it is called, under the given key."""
     method, path, _ = OPERATIONS[name]
+    object_id = ""
     if "{" in path:
         needed = (UNDECIDED if example.status == 202 and name in UNDECIDED else NEEDED)[name]
-        path = re.sub(r"\{\w+\}", needed(world), path)
-    body = example.request
-    if name == "scan_qr_code":
-        body = {"payload": world.made("POST", "/qr-codes", CODE)["payload"]}
-    if name == "create_webhook_endpoint":
-        body = ENDPOINT
+        object_id = needed(world)
+    path = re.sub(r"\{\w+\}", object_id, path)
+    body = body_of(world, name, example, object_id)
     now = {one: runtime.clock()().isoformat() for one in example.query if one == "at"}
     query = {**example.query, **now} or None
     headers = {"Accept": example.media_type}
     return lambda key: world.ask(method, path, body, key=key, query=query, headers=headers)
+
+
+def body_of(world: World, name: str, example: Example, object_id: str) -> object:
+    """What the example sends to the object."""
+    return BODIES[name](world, object_id) if name in BODIES else example.request
 
 
 def told(world: World) -> Answer:
@@ -172,7 +221,9 @@ def alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
         case (None, _) | (_, None):
             return True
         case dict(), dict():
-            return one.keys() == other.keys() and all(alike(one[k], other[k]) for k in one)
+            return one.keys() == other.keys() and all(
+                k in MAPS or alike(one[k], other[k]) for k in one
+            )
         case list(), list():
             return not one or all(any(alike(mine, yours) for mine in one) for yours in other)
         case _:

@@ -14,8 +14,15 @@ from typing import Any
 import pytest
 
 from paynexus import ids
-from tests.integration.api.test_examples import DOCUMENT, NEEDED, OPERATIONS
-from tests.integration.api.world import CODE, ORDER, World, in_mode, other_merchant
+from tests.integration.api.test_examples import DOCUMENT, NEEDED, OPERATIONS, body_of
+from tests.integration.api.world import (
+    CODE,
+    ORDER,
+    World,
+    in_mode,
+    other_merchant,
+    snooze_order,
+)
 from tests.integration.conftest import Answer, Caller
 from tests.openapi import resolved
 from tools.export_openapi.examples import EXAMPLES
@@ -37,6 +44,17 @@ QUERY: Mapping[tuple[str, str], Callable[[World], str]] = {
     ("list_deliveries", "endpoint"): lambda world: world.delivered("endpoint"),
     ("list_ledger_entries", "starting_after"): World.ledger_entry,
     ("read_payment_timeline", "starting_after"): World.timeline_item,
+    ("list_fraud_rules", "starting_after"): World.rule,
+    ("list_fraud_rule_versions", "starting_after"): World.rule_version,
+    ("list_fraud_lists", "starting_after"): World.fraud_list,
+    ("list_fraud_list_entries", "starting_after"): World.list_entry,
+    ("list_fraud_rescreenings", "starting_after"): World.rescreening,
+    ("list_fraud_list_hits", "starting_after"): World.past_hit,
+    ("list_fraud_list_hits", "rescreening"): World.rescreening,
+    ("list_fraud_backtests", "starting_after"): World.backtest,
+    ("list_fraud_promotions", "starting_after"): World.promotion,
+    ("list_fraud_cases", "starting_after"): World.case,
+    ("list_fraud_cases", "payment"): World.challenged,
 }
 """Parameters that name an object, and what makes one."""
 PLAIN_QUERY = {
@@ -47,6 +65,12 @@ PLAIN_QUERY = {
     "at",
     "known_at",
     "holds",
+    "outcome",
+    "kind",
+    "action",
+    "value",
+    "since",
+    "until",
 }
 """Parameters that name none."""
 
@@ -56,13 +80,35 @@ def payload(world: World) -> str:
     return str(world.made("POST", "/qr-codes", CODE)["payload"])
 
 
-BODY: Mapping[tuple[str, str], Callable[[World], str]] = {
-    ("take_payment", "qr_code"): World.scan,
-    ("scan_qr_code", "payload"): payload,
+def version_of(world: World) -> tuple[str, str]:
+    """A rule, and its version."""
+    rule = world.rule()
+    return rule, str(world.made("GET", f"/fraud/rules/{rule}")["newest"]["id"])
+
+
+BODY: Mapping[tuple[str, str], Callable[[World], tuple[str, object]]] = {
+    ("take_payment", "qr_code"): lambda world: ("", world.scan()),
+    ("scan_qr_code", "payload"): lambda world: ("", payload(world)),
+    ("shadow_fraud_rule", "version"): version_of,
+    ("close_fraud_case", "feedback"): lambda world: (
+        world.case(),
+        {"list": world.fraud_list(), "kinds": ["email"]},
+    ),
+    ("order_fraud_backtest", "change"): lambda world: ("", world.change()),
+    ("promote_fraud_change", "backtest"): lambda world: ("", world.promotable()),
+    ("snooze_fraud_rule", "entity"): lambda world: (
+        world.rule(),
+        {"kind": "card", "payment": world.payment()},
+    ),
 }
-"""Members of bodies that name an object, and what makes one."""
-UNKNOWN_CODE = "qr_unknown"
-"""How a foreign code is refused in a body: as one that does not exist."""
+"""Members of bodies that name an object, and what makes one, with the path's object if any."""
+OF_BOTH_MODES_IN_BODIES = {("close_fraud_case", "feedback"), ("order_fraud_backtest", "change")}
+"""Of those, what is a merchant's, whatever the mode."""
+UNKNOWN = {
+    "take_payment": (422, "qr_unknown"),
+    "scan_qr_code": (422, "qr_unknown"),
+}
+"""How a foreign code is refused in a body: as one that does not exist. Others are not found."""
 PLAIN_BODY = {
     "take_payment": {
         "amount",
@@ -83,6 +129,19 @@ PLAIN_BODY = {
     "rotate_client_secret": {"former_expires_in"},
     "create_webhook_endpoint": {"url", "description", "event_types"},
     "change_webhook_endpoint": {"url", "description", "event_types", "status"},
+    "create_fraud_rule": {"code", "expression", "action", "message"},
+    "add_fraud_rule_version": {"expression", "action", "message"},
+    "snooze_fraud_rule": {"ends_at", "reason"},
+    "create_fraud_list": {"name", "kind", "action", "note", "min_quality"},
+    "change_fraud_list": {"note", "action", "state", "min_quality"},
+    "add_fraud_list_entry": {"value", "note", "expires_at"},
+    "import_fraud_list": {"layout", "file"},
+    "order_fraud_backtest": {"from", "to"},
+    "change_fraud_settings": {"gate"},
+    "assign_fraud_case": {"assignee"},
+    "note_fraud_case": {"text"},
+    "close_fraud_case": {"outcome", "text"},
+    "reopen_fraud_case": {"assignee", "text"},
     "issue_token": {"grant_type", "client_id", "client_secret", "scope"},
 }
 """Members that name none."""
@@ -111,7 +170,15 @@ STRANGERS = [
         Stranger("another merchant in the other mode", has_own_merchant=True, mode="live"),
     )
 ]
+OF_BOTH_MODES = {
+    *(World.rule, World.snoozed, World.snooze, World.rule_version),
+    *(World.fraud_list, World.filled_list, World.list_entry, World.screened_list),
+    World.rescreening,
+}
+"""What is a merchant's, whatever the mode."""
 WITHOUT_GATEWAY = {
+    World.case,
+    World.closed_case,
     World.payment,
     World.qr_code,
     World.endpoint,
@@ -166,7 +233,10 @@ def test_every_member_of_a_body_is_known() -> None:
 @pytest.mark.parametrize("name", PATHS)
 def test_a_strangers_path_is_not_found(world: World, name: str, stranger: Stranger) -> None:
     """404 as for what does not exist, nothing changes, and the owner still succeeds."""
-    require_hidden(world, name, stranger.caller(world))
+    if NEEDED[name] in OF_BOTH_MODES and not stranger.has_own_merchant:
+        require_reached(world, name, stranger.caller(world))
+    else:
+        require_hidden(world, name, stranger.caller(world))
 
 
 @pytest.mark.parametrize("name", [name for name in PATHS if NEEDED[name] in WITHOUT_GATEWAY])
@@ -180,7 +250,8 @@ def test_a_live_object_is_not_found_in_test_mode(world: World, name: str) -> Non
 def require_hidden(world: World, name: str, stranger: Caller) -> None:
     """The operation succeeds for the owner of its object, and knows of none for the stranger."""
     method, path, _ = OPERATIONS[name]
-    request, object_id = EXAMPLES[name][0].request, NEEDED[name](world)
+    object_id = NEEDED[name](world)
+    request = body_of(world, name, EXAMPLES[name][0], object_id)
 
     def ask(named: str, *, who: Caller | None = None, key: str = "theirs") -> Answer:
         at = path.replace(path[path.index("{") : path.index("}") + 1], named)
@@ -198,6 +269,16 @@ def require_hidden(world: World, name: str, stranger: Caller) -> None:
         assert told(ask(object_id, who=stranger, key="ours")) == told(unknown)
 
 
+def require_reached(world: World, name: str, other_mode: Caller) -> None:
+    """The operation succeeds in the merchant's other mode, too: it is one rule for both."""
+    method, path, _ = OPERATIONS[name]
+    object_id = NEEDED[name](world)
+    request = body_of(world, name, EXAMPLES[name][0], object_id)
+    at = re.sub(r"\{\w+\}", object_id, path)
+
+    assert world.ask(method, at, request, caller=other_mode).status in {200, 201}
+
+
 @pytest.mark.parametrize("stranger", STRANGERS)
 @pytest.mark.parametrize(("name", "parameter"), QUERY)
 def test_a_strangers_parameter_leaks_nothing(
@@ -208,7 +289,15 @@ def test_a_strangers_parameter_leaks_nothing(
     older = QUERY[name, parameter](world)
     object_id, caller = QUERY[name, parameter](world), stranger.caller(world)
     whose = replace(world, call=caller) if stranger.mode == "test" else world
-    path = path.replace("{payment_id}", whose.payment())
+    for named, make in (
+        ("{payment_id}", World.payment),
+        ("{rule_id}", World.rule),
+        ("{fraud_list_id}", World.fraud_list),
+    ):
+        path = path.replace(named, make(whose)) if named in path else path
+    if QUERY[name, parameter] in OF_BOTH_MODES and not stranger.has_own_merchant:
+        assert world.ask(method, path, caller=caller, query={parameter: object_id}).status == 200
+        return
 
     before = everything(world)
     with_it, beside_it = (
@@ -228,15 +317,22 @@ def test_a_strangers_member_is_unknown(
 ) -> None:
     """Refused as what does not exist; nothing changes, and the owner still succeeds."""
     method, path, _ = OPERATIONS[name]
-    named, caller = BODY[name, member](world), stranger.caller(world)
-    order = ORDER if name == "take_payment" else {}
+    if (name, member) in OF_BOTH_MODES_IN_BODIES and not stranger.has_own_merchant:
+        return
+    (object_id, named), caller = BODY[name, member](world), stranger.caller(world)
+    order = ORDER if name == "take_payment" else EXAMPLES[name][0].request
+    if name == "snooze_fraud_rule":
+        order = snooze_order()
+    theirs = NEEDED[name](replace(world, call=caller)) if object_id else ""
 
     before = everything(world)
-    refused = world.ask(method, path, {**order, member: named}, caller=caller)
+    at = re.sub(r"\{\w+\}", theirs, path)
+    refused = world.ask(method, at, {**order, member: named}, caller=caller)
 
-    assert (refused.status, refused.json()["code"]) == (422, UNKNOWN_CODE)
+    assert (refused.status, refused.json()["code"]) == UNKNOWN.get(name, (404, "not_found"))
     assert everything(world) == before
-    assert world.ask(method, path, {**order, member: named}).status in {200, 201}
+    at = re.sub(r"\{\w+\}", object_id, path)
+    assert world.ask(method, at, {**order, member: named}).status in {200, 201}
 
 
 def members_of(operation: Mapping[str, Any]) -> set[str]:

@@ -18,7 +18,7 @@ from paynexus.qr import payload as payloads
 from tests.integration.api import edge
 from tests.integration.api.edge import Request
 from tests.integration.api.test_examples import DOCUMENT, alike
-from tests.integration.api.world import CODE, ORDER, World
+from tests.integration.api.world import CODE, ORDER, RULE, World
 from tests.integration.conftest import Answer
 from tests.openapi import validator
 from tools.export_openapi.refusals import REFUSALS
@@ -156,6 +156,9 @@ def broken(world: World) -> Answer:
 
 PROVOKED: Mapping[str, Callable[[World], Answer]] = {
     "invalid_request": lambda world: pay(world, amount="5"),
+    "invalid_rule": lambda world: world.ask(
+        "POST", "/fraud/rules", {**RULE, "expression": "amout > 5"}
+    ),
     "idempotency_key_missing": without_key,
     "unauthenticated": without_token,
     "signature_refused": lambda world: world.tell("{}", key="another"),
@@ -169,6 +172,14 @@ PROVOKED: Mapping[str, Callable[[World], Answer]] = {
     ),
     "operation_running": running,
     "invalid_state": captured_twice,
+    "list_file_refused": lambda world: world.ask(
+        "POST",
+        f"/fraud/lists/{world.fraud_list()}/import",
+        {"file": "value\nadam@mail.example\nmira@\n"},
+    ),
+    "gate_closed": lambda world: world.ask(
+        "POST", "/fraud/promotions", {"backtest": world.backtest()}
+    ),
     "request_too_large": lambda world: pay(world, description="x" * BODY_LIMIT_BYTES),
     "unsupported_media_type": lambda world: world.ask(
         "POST", "/payments", ORDER, headers={"content-type": "text/plain"}

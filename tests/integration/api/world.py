@@ -9,6 +9,8 @@ from typing import Any
 import gateway_callbacks.handler as gateway_callbacks
 from paynexus import ids, runtime
 from paynexus.db import Database
+from paynexus.fraud.backtest import worker
+from paynexus.fraud.lists import rescreening
 from paynexus.gateways.port import Operation
 from paynexus.gateways.sandbox_callbacks import signature_of
 from paynexus.identity.model import Mode
@@ -24,6 +26,12 @@ from tools.export_openapi.examples import EXAMPLES
 from tools.sandbox_acquirer.disputes import Asked
 
 ORDER = EXAMPLES["take_payment"][0].request
+RULE = EXAMPLES["create_fraud_rule"][0].request
+RULES = 80
+"""Of one merchant there may be a hundred, for ever: then old ones serve again."""
+LIST = EXAMPLES["create_fraud_list"][0].request
+LISTS = 40
+"""Of one merchant there may be fifty: then old ones serve again."""
 CODE = EXAMPLES["issue_qr_code"][0].request
 ENDPOINT = EXAMPLES["create_webhook_endpoint"][0].request | {"url": "https://93.184.215.14/hook"}
 """Its address is written out: no name is looked up from a test."""
@@ -72,10 +80,17 @@ class World:
         who = caller or self.call
         return who(edge.handler_of(route), method, path, body, headers=sent, query=query, text=text)
 
-    def made(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def made(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """What a request of the merchant made; each by another client, none beyond its rate."""
         caller = replace(self.call, client_id=f"pnx_test_{ids.new_id().hex[-22:]}")
-        answer = self.ask(method, path, body, caller=caller)
+        answer = self.ask(method, path, body, caller=caller, query=query)
         assert answer.status in {200, 201, 202}, (method, path, answer)
         resource: dict[str, Any] = answer.json()
         return resource
@@ -183,9 +198,120 @@ class World:
         self.payment()
         return str(self.made("GET", "/ledger-entries")["data"][0]["id"])
 
+    def rule(self) -> str:
+        """A fraud rule whose version runs in shadow."""
+        known = self.made("GET", "/fraud/rules", query={"limit": "100"})["data"]
+        if len(known) >= RULES:
+            return str(known[0]["id"])
+        order = {**RULE, "code": f"r{ids.new_id().hex}"}
+        rule = self.made("POST", "/fraud/rules", order)
+        self.made("POST", f"/fraud/rules/{rule['id']}/shadow", {"version": rule["newest"]["id"]})
+        return str(rule["id"])
+
+    def rule_version(self) -> str:
+        """A version of a fraud rule."""
+        return str(self.made("GET", f"/fraud/rules/{self.rule()}")["newest"]["id"])
+
+    def snooze(self) -> str:
+        """A snooze of a fraud rule."""
+        return str(self.made("POST", f"/fraud/rules/{self.rule()}/snoozes", snooze_order())["id"])
+
+    def snoozed(self) -> str:
+        """A fraud rule with a snooze."""
+        rule = self.rule()
+        self.made("POST", f"/fraud/rules/{rule}/snoozes", snooze_order())
+        return rule
+
+    def fraud_list(self) -> str:
+        """A list of e-mail addresses."""
+        known = self.made("GET", "/fraud/lists", query={"limit": "100"})["data"]
+        if len(known) >= LISTS:
+            return str(known[0]["id"])
+        order = {**LIST, "name": ids.new_id().hex, "action": "review"}
+        return str(self.made("POST", "/fraud/lists", order)["id"])
+
+    def list_entry(self) -> str:
+        """An entry of such a list."""
+        entry = {"value": f"{ids.new_id().hex}@mail.example"}
+        return str(self.made("POST", f"/fraud/lists/{self.fraud_list()}/entries", entry)["id"])
+
+    def filled_list(self) -> str:
+        """A list with an entry."""
+        made = self.fraud_list()
+        entry = {"value": f"{ids.new_id().hex}@mail.example"}
+        return str(self.made("POST", f"/fraud/lists/{made}/entries", entry)["list"])
+
+    def screened_list(self) -> str:
+        """A list that has met a past payment."""
+        value = f"{ids.new_id().hex}@mail.example"
+        self.payment(customer={"email": value})
+        made = self.fraud_list()
+        self.made("POST", f"/fraud/lists/{made}/entries", {"value": value})
+        rescreening.rescreen(self.database, ids.parse("fls", made), now=runtime.clock()())
+        return made
+
+    def rescreening(self) -> str:
+        """A re-screening of a list."""
+        path = f"/fraud/lists/{self.screened_list()}/rescreenings"
+        return str(self.made("GET", path)["data"][0]["id"])
+
+    def past_hit(self) -> str:
+        """A past payment that a list has met."""
+        path = f"/fraud/lists/{self.screened_list()}/hits"
+        return str(self.made("GET", path)["data"][0]["id"])
+
+    def case(self) -> str:
+        """A fraud case, of a payment that was challenged."""
+        self.challenged()
+        return str(self.made("GET", "/fraud/cases")["data"][0]["id"])
+
+    def closed_case(self) -> str:
+        """A fraud case that can be opened again."""
+        case = self.case()
+        self.made("POST", f"/fraud/cases/{case}/close", {"outcome": "unclear"})
+        return case
+
+    def genuine(self) -> str:
+        """A payment that a person found genuine: the gate has something to go by."""
+        case = self.case()
+        self.made("POST", f"/fraud/cases/{case}/close", {"outcome": "false_positive"})
+        return case
+
+    def change(self) -> dict[str, object]:
+        """A change of what decides: a rule of the merchant's, in shadow so far."""
+        rule = self.made("GET", f"/fraud/rules/{self.rule()}")
+        return {"type": "rule", "rule": rule["id"], "version": rule["newest"]["id"]}
+
+    def backtest(self) -> str:
+        """A back-test that has its report; twenty may wait, so none does."""
+        self.genuine()
+        now = runtime.clock()()
+        period = {"from": (now - dt.timedelta(days=1)).isoformat(), "to": now.isoformat()}
+        made = self.made("POST", "/fraud/backtests", {"change": self.change(), **period})
+        worker.run_pending(self.database, now=runtime.clock()())
+        return str(made["id"])
+
+    def promotable(self) -> str:
+        """A back-test that the gate lets through."""
+        gate = {"payments_min": 1, "flipped_max": 1, "false_positive_increase_max": 1}
+        gate |= {"money_floor_minor": -(10**9)}
+        self.made("PATCH", "/fraud/settings", {"gate": gate})
+        return self.backtest()
+
+    def promotion(self) -> str:
+        """A promotion that nothing came after."""
+        backtest = self.promotable()
+        return str(self.made("POST", "/fraud/promotions", {"backtest": backtest})["id"])
+
     def timeline_item(self) -> str:
         """An item of a payment's timeline."""
         return str(self.made("GET", f"/payments/{self.payment()}/timeline")["data"][0]["id"])
+
+
+def snooze_order() -> dict[str, object]:
+    """A snooze until tomorrow, as the example has it."""
+    order: dict[str, object] = EXAMPLES["snooze_fraud_rule"][0].request
+    return {**order, "ends_at": (runtime.clock()() + dt.timedelta(days=1)).isoformat()}
 
 
 def other_merchant(database: Database) -> MerchantId:

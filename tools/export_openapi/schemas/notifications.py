@@ -86,6 +86,12 @@ class Event(Closed):
     object_id: ObjectId
     sequence: Annotated[int, Field(ge=1, description="One more with each fact of the object.")]
     data: Annotated[
-        Payment | Refund | Dispute | Settlement | data.FraudDecisionData,
+        Payment
+        | Refund
+        | Dispute
+        | Settlement
+        | data.FraudDecisionData
+        | data.FraudCaseData
+        | data.FraudPromotionData,
         Field(discriminator="object"),
     ]

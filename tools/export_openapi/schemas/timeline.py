@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from paynexus.events import data
-from paynexus.fraud.rules import Verdict
+from paynexus.fraud.model import Action, Source, Verdict
 from paynexus.gateways.port import Operation, Outcome
 from paynexus.gateways.routing import Reason
 from paynexus.ledger.model import TransferKind
@@ -64,20 +64,64 @@ class EventItem(_Item):
     sequence: Annotated[int, Field(ge=1)]
 
 
-class FraudReason(Closed):
-    """One rule that spoke against the payment; docs/fraud.md lists the codes."""
+type FraudValue = bool | int | float | str | None
 
+
+class FraudReason(Closed):
+    """One thing that spoke about the payment; docs/fraud.md lists the codes."""
+
+    source: Annotated[str, one_of(Source)]
+    id: str
     code: str
-    verdict: Literal["CHALLENGE", "BLOCK"]
+    action: Annotated[str, one_of(Action)]
     detail: str
 
 
+class FraudHit(FraudReason):
+    """A reason with what it rested on; in shadow it is none, and decided nothing."""
+
+    is_platform: bool
+    is_shadow: bool
+    quality: Annotated[float | None, Field(description="of a match by name: 0 to 100")]
+    seen: dict[str, FraudValue]
+
+
+class FraudError(Closed):
+    """A rule that could not say anything, and why."""
+
+    id: str
+    code: str
+    error: str
+
+
+class FraudModel(Closed):
+    """The model that scored the payment, and from which probabilities on it speaks."""
+
+    version: str
+    is_shadow: bool
+    challenge_at: float
+    block_at: float
+
+
+class FraudTrace(Closed):
+    """All that spoke, heeded or not, and all that was seen."""
+
+    hits: list[FraudHit]
+    skipped: list[data.Check]
+    errors: list[FraudError]
+    velocity: Annotated[str, Field(description="where it was counted: redis, postgres, none")]
+    features: dict[str, FraudValue]
+    score: Annotated[float | None, Field(description="the probability of fraud")]
+    model: FraudModel | None
+
+
 class FraudItem(_Item):
-    """What the rules against fraud decided, and why."""
+    """What was decided against fraud, and why."""
 
     kind: Literal["fraud_decision"]
     verdict: Annotated[str, one_of(Verdict)]
     reasons: list[FraudReason]
+    trace: FraudTrace
 
 
 class AttemptRouting(Closed):

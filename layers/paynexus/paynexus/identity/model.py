@@ -43,6 +43,8 @@ class Scope(StrEnum):
     QR = "qr:*"
     WEBHOOKS = "webhooks:*"
     SETTLEMENTS_READ = "settlements:read"
+    FRAUD_READ = "fraud:read"
+    FRAUD_WRITE = "fraud:write"
     ADMIN = "admin"
 
 

@@ -1,0 +1,1 @@
+"""The operators' command for what the platform decides against fraud."""

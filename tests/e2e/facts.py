@@ -16,7 +16,8 @@ READ_MAX = 10
 ACCOUNT = "000000000000"
 
 SQL_EVENTS: LiteralString = """
-SELECT id, source, type, object_id, sequence FROM events WHERE object_id = ANY(%s)
+SELECT id, source, type, object_id, sequence FROM events
+WHERE object_id = ANY(%s) OR source = 'fraud.alerts' AND data ->> 'payment' = ANY(%s)
 """
 SQL_TRANSFERS: LiteralString = """
 SELECT id, coalesce(pending_id, id), state, sequence FROM transfers WHERE transaction_id = ANY(%s)
@@ -97,10 +98,11 @@ class BusRecorder:
 def recorded(stack: Stack, payments: Sequence[str]) -> set[Fact]:
     """The facts that the database holds about these payments: (source, id, type, object, n)."""
     uuids = [ids.parse("pay", payment) for payment in payments]
-    objects = [*payments, *(ids.text("frd", uuid) for uuid in uuids)]
     facts: set[Fact] = {
         (source, ids.text("evt", id_), type_, object_id, sequence)
-        for id_, source, type_, object_id, sequence in stack.rows(SQL_EVENTS, objects)
+        for id_, source, type_, object_id, sequence in stack.rows(
+            SQL_EVENTS, list(payments), list(payments)
+        )
     }
     for id_, transfer, state, sequence in stack.rows(SQL_TRANSFERS, uuids):
         type_, object_id = TRANSFER_TYPES[state], ids.text("tr", transfer)
@@ -179,11 +181,11 @@ def _about(envelopes: Iterable[dict[str, Any]], payments: Iterable[str]) -> list
 
 
 def _payment_of(envelope: Mapping[str, Any]) -> str | None:
-    if envelope["source"] == "ledger.changes":
-        payment: str | None = envelope["data"]["payment"]
+    if envelope["source"] in {"ledger.changes", "fraud.alerts"}:
+        payment: str | None = envelope["data"].get("payment")
         return payment
     prefix, _, digits = envelope["object_id"].partition("_")
-    return f"pay_{digits}" if prefix in {"pay", "frd"} else None
+    return f"pay_{digits}" if prefix == "pay" else None
 
 
 def _first_of_each(envelopes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -25,10 +25,13 @@ TOLD = "payments.events"
 
 CHALLENGED: Story = {
     "payments.events": [["payment.created.v1", "payment.challenged.v1", "payment.completed.v1"]],
-    "fraud.alerts": [["fraud.challenged.v1"]],
+    "fraud.alerts": [["fraud.case_opened.v1"], ["fraud.challenged.v1"]],
     "ledger.changes": COMPLETED["ledger.changes"],
 }
-BLOCKED: Story = {**FAILED, "fraud.alerts": [["fraud.blocked.v1"]]}
+BLOCKED: Story = {
+    **FAILED,
+    "fraud.alerts": [["fraud.blocked.v1"], ["fraud.case_opened.v1"]],
+}
 CAPTURED_IN_PART: Story = {
     "payments.events": [["payment.created.v1", "payment.authorized.v1", "payment.completed.v1"]],
     "ledger.changes": COMPLETED["ledger.changes"],

@@ -9,7 +9,16 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook
 
-from tools.demo.stack import DemoError, Merchant, Operator, Reply, described, eventually
+from tools.demo.fraud import FraudDesk
+from tools.demo.stack import (
+    DemoError,
+    Merchant,
+    Operator,
+    Reply,
+    described,
+    eventually,
+    require,
+)
 
 CREATED = 201
 ACCEPTED = 202
@@ -28,6 +37,8 @@ class Day:
         self.hook_url = stack["webhook_sink_url"] + self.hook_path
         self.endpoint: dict[str, Any] = {}
         self.paid: dict[str, Any] = {}
+        self.checked: dict[str, Any] = {}
+        self.desk = FraudDesk(self.merchant, self.operator)
 
     def token(self) -> str:
         """Client credentials become a token of 15 minutes."""
@@ -68,7 +79,7 @@ class Day:
     def challenged(self) -> str:
         """A large payment asks the payer for proof."""
         reply = self.pay(90_000, "tok_approve")
-        payment = self.expect("CHALLENGED", reply)
+        self.checked = payment = self.expect("CHALLENGED", reply)
         require(reply.status == ACCEPTED, reply)
         path = f"/payments/{payment['id']}/confirm"
         confirmed = self.merchant.act(path, {"authentication": "authenticated"})
@@ -79,6 +90,10 @@ class Day:
     def blocked(self) -> str:
         """A very large one is refused before any gateway is asked."""
         return str(self.expect("FAILED", self.pay(2_000_000, "tok_approve"))["failure"]["code"])
+
+    def case(self) -> str:
+        """Whoever looks at the challenged payment's case finds that it was genuine."""
+        return self.desk.case(self.checked["id"])
 
     def qr(self) -> str:
         """A code is issued, drawn, scanned, paid, and can't be paid twice."""
@@ -214,11 +229,16 @@ STEPS: tuple[tuple[str, Callable[[Day], str]], ...] = (
     ("Payment declined", Day.declined),
     ("Payment challenged, confirmed", Day.challenged),
     ("Payment blocked", Day.blocked),
+    ("Fraud case closed", Day.case),
+    ("Fraud rule in shadow", lambda day: day.desk.shadow()),
+    ("Fraud back-test", lambda day: day.desk.replayed()),
+    ("Fraud rule promoted, reverted", lambda day: day.desk.promoted()),
     ("Failover", Day.failed_over),
     ("Stripe", Day.at_stripe),
     ("QR code", Day.qr),
     ("Refund", Day.refunded),
     ("Dispute", Day.disputed),
+    ("Fraud rule's statistics", lambda day: day.desk.statistics()),
     ("Balances", Day.balances),
     ("Settlement", Day.settled),
     ("Webhooks", Day.told),
@@ -249,12 +269,6 @@ def verified(verifier: Webhook, request: dict[str, Any]) -> dict[str, Any]:
     """The webhook's event; raises when its signature is wrong."""
     event: dict[str, Any] = verifier.verify(request["body"], request["headers"])
     return event
-
-
-def require(holds: bool, reply: Reply) -> None:  # noqa: FBT001 - a condition is a boolean
-    """The step went as it should; else the demo stops with what was answered."""
-    if not holds:
-        raise DemoError(f"unexpected answer {reply.status}: {reply.body[:600]!r}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,12 @@ class Reply:
         return json.loads(self.body)
 
 
+def require(holds: bool, reply: Reply) -> None:  # noqa: FBT001 - a condition is a boolean
+    """The step went as it should; else the demo stops with what was answered."""
+    if not holds:
+        raise DemoError(f"unexpected answer {reply.status}: {reply.body[:600]!r}")
+
+
 @dataclass
 class Merchant:
     """A merchant's program: it knows the API's address and its own credentials."""
@@ -86,6 +92,11 @@ class Merchant:
             return None if reply.json.get("status") in UNDECIDED else reply
 
         return eventually(f"an answer to POST {path}", decided)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Reply:
+        """What is at `path` is changed."""
+        headers = {**self._authorization(), "Content-Type": "application/json"}
+        return self._send("PATCH", path, json.dumps(body), headers)
 
     def delete(self, path: str) -> Reply:
         """What is at `path` is gone."""

@@ -20,12 +20,15 @@ def chromium() -> str | None:
 @contextmanager
 def served(handler: Handler) -> Iterator[str]:
     """The address of the stage at which the function answers every GET."""
+    # As in Lambda, an environment answers one request at a time.
+    turn = threading.Lock()
 
     class Stage(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0].removeprefix(STAGE)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = answer_of(handler(gateway_event("GET", path, headers=headers), None))
+            with turn:
+                answer = answer_of(handler(gateway_event("GET", path, headers=headers), None))
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

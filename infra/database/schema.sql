@@ -195,14 +195,73 @@ CREATE TABLE failed_transfers (
     failed_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE fraud_backtests (
+    id uuid NOT NULL,
+    merchant_id uuid,
+    mode text NOT NULL,
+    change jsonb NOT NULL,
+    object text NOT NULL,
+    period_from timestamp with time zone NOT NULL,
+    period_to timestamp with time zone NOT NULL,
+    warm_up_from timestamp with time zone NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    state text NOT NULL DEFAULT 'PENDING'::text,
+    attempts integer NOT NULL DEFAULT 0,
+    taken_until timestamp with time zone,
+    replaces jsonb,
+    report jsonb,
+    failure text,
+    finished_at timestamp with time zone
+);
+
+CREATE TABLE fraud_case_notes (
+    id uuid NOT NULL,
+    case_id uuid NOT NULL,
+    kind text NOT NULL,
+    text text NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE fraud_cases (
+    id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    verdict text NOT NULL,
+    score double precision,
+    amount bigint NOT NULL,
+    currency character(3) NOT NULL,
+    state text NOT NULL DEFAULT 'OPEN'::text,
+    outcome text,
+    assignee text,
+    created_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone
+);
+
 CREATE TABLE fraud_decisions (
     payment_id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     mode text NOT NULL,
     verdict text NOT NULL,
     reasons jsonb NOT NULL,
-    signals jsonb NOT NULL,
+    trace jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE fraud_drift (
+    day date NOT NULL,
+    mode text NOT NULL,
+    feature text NOT NULL,
+    psi double precision NOT NULL,
+    n integer NOT NULL,
+    reference_n integer NOT NULL
+);
+
+CREATE TABLE fraud_label_progress (
+    source text NOT NULL,
+    read_until timestamp with time zone NOT NULL
 );
 
 CREATE TABLE fraud_labels (
@@ -219,6 +278,33 @@ CREATE TABLE fraud_labels (
     observed_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE fraud_list_entries (
+    id uuid NOT NULL,
+    list_id uuid NOT NULL,
+    value text NOT NULL,
+    network cidr,
+    blocks bigint[],
+    note text NOT NULL,
+    author text NOT NULL,
+    source text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    removed_at timestamp with time zone
+);
+
+CREATE TABLE fraud_lists (
+    id uuid NOT NULL,
+    merchant_id uuid,
+    name text NOT NULL,
+    kind text NOT NULL,
+    action text NOT NULL,
+    note text NOT NULL,
+    min_quality double precision,
+    state text NOT NULL DEFAULT 'active'::text,
+    author text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE fraud_observations (
     payment_id uuid NOT NULL,
     merchant_id uuid NOT NULL,
@@ -233,9 +319,144 @@ CREATE TABLE fraud_observations (
     terminal bytea
 );
 
+CREATE TABLE fraud_precision (
+    week date NOT NULL,
+    mode text NOT NULL,
+    stopped_fraud integer NOT NULL,
+    stopped_genuine integer NOT NULL,
+    allowed_fraud integer NOT NULL
+);
+
+CREATE TABLE fraud_promotions (
+    id uuid NOT NULL,
+    backtest_id uuid NOT NULL,
+    merchant_id uuid,
+    mode text NOT NULL,
+    object text NOT NULL,
+    replaced jsonb NOT NULL,
+    stands jsonb NOT NULL,
+    checks jsonb NOT NULL,
+    because text,
+    promoted_by text NOT NULL,
+    promoted_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE fraud_rescreening_hits (
+    id uuid NOT NULL,
+    rescreening_id uuid NOT NULL,
+    list_id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    entry_id uuid NOT NULL,
+    quality double precision,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE fraud_rescreenings (
+    id uuid NOT NULL,
+    list_id uuid NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    cursor uuid,
+    examined integer NOT NULL DEFAULT 0,
+    hits integer NOT NULL DEFAULT 0,
+    is_wanted_again boolean NOT NULL DEFAULT false,
+    finished_at timestamp with time zone
+);
+
+CREATE TABLE fraud_reversions (
+    promotion_id uuid NOT NULL,
+    reverted_by text NOT NULL,
+    reverted_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE fraud_revisions (
     merchant_id uuid,
     revision bigint NOT NULL DEFAULT 1
+);
+
+CREATE TABLE fraud_rule_hits (
+    version_id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    hit_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE fraud_rule_runs (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    rule_id uuid NOT NULL,
+    version_id uuid NOT NULL,
+    is_shadow boolean NOT NULL,
+    started_at timestamp with time zone NOT NULL DEFAULT now(),
+    started_by text NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text
+);
+
+CREATE TABLE fraud_rule_statistics (
+    version_id uuid NOT NULL,
+    day date NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    evaluated bigint NOT NULL,
+    errors bigint NOT NULL,
+    hits bigint NOT NULL,
+    challenged bigint NOT NULL,
+    blocked bigint NOT NULL
+);
+
+CREATE TABLE fraud_rule_versions (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    rule_id uuid NOT NULL,
+    number integer NOT NULL,
+    expression text NOT NULL,
+    action text NOT NULL,
+    message text NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
+CREATE TABLE fraud_rules (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    merchant_id uuid,
+    code text NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
+CREATE TABLE fraud_settings (
+    merchant_id uuid,
+    model text,
+    model_state text,
+    challenge_at double precision,
+    block_at double precision,
+    gate jsonb NOT NULL DEFAULT '{}'::jsonb
+);
+
+CREATE TABLE fraud_snoozes (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    rule_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    kind text NOT NULL,
+    entity bytea NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    author text NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
+CREATE TABLE fraud_statistics_folded (
+    only_one boolean NOT NULL DEFAULT true,
+    folded_until timestamp with time zone
+);
+
+CREATE TABLE fraud_velocity_gaps (
+    payment_id uuid NOT NULL,
+    merchant_id uuid NOT NULL,
+    mode text NOT NULL,
+    noticed_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE gateway_callbacks (
@@ -324,16 +545,6 @@ CREATE TABLE ledger_seals (
     key bytea NOT NULL,
     hash bytea NOT NULL,
     signature bytea NOT NULL
-);
-
-CREATE TABLE matchlists (
-    id uuid NOT NULL DEFAULT uuidv7(),
-    kind text NOT NULL,
-    value text NOT NULL,
-    verdict text NOT NULL,
-    note text NOT NULL,
-    merchant_id uuid,
-    created_at timestamp with time zone NOT NULL DEFAULT now()
 );
 
 CREATE TABLE merchant_fees (
@@ -662,13 +873,63 @@ ALTER TABLE events ADD CONSTRAINT one_event_per_sequence UNIQUE (object_id, sequ
 
 ALTER TABLE failed_transfers ADD CONSTRAINT failed_transfers_pkey PRIMARY KEY (id);
 
+ALTER TABLE fraud_backtests ADD CONSTRAINT backtest_is_of_a_period CHECK (((warm_up_from <= period_from) AND (period_from < period_to) AND (period_to <= created_at)));
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT backtest_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT backtest_state_is_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'RUNNING'::text, 'COMPLETED'::text, 'FAILED'::text])));
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT completed_backtest_has_its_report CHECK ((((state = 'COMPLETED'::text) = (report IS NOT NULL)) AND ((report IS NULL) = (replaces IS NULL))));
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT failed_backtest_says_why CHECK (((state = 'FAILED'::text) = (failure IS NOT NULL)));
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT finished_backtest_has_its_time CHECK (((state = ANY (ARRAY['COMPLETED'::text, 'FAILED'::text])) = (finished_at IS NOT NULL)));
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT fraud_backtests_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT fraud_backtests_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_backtests ADD CONSTRAINT running_backtest_is_taken CHECK (((state = 'RUNNING'::text) = (taken_until IS NOT NULL)));
+
+ALTER TABLE fraud_case_notes ADD CONSTRAINT fraud_case_note_kind_is_known CHECK ((kind = ANY (ARRAY['note'::text, 'assigned'::text, 'closed'::text, 'reopened'::text])));
+
+ALTER TABLE fraud_case_notes ADD CONSTRAINT fraud_case_notes_case_id_fkey FOREIGN KEY (case_id) REFERENCES fraud_cases(id);
+
+ALTER TABLE fraud_case_notes ADD CONSTRAINT fraud_case_notes_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_cases ADD CONSTRAINT a_payment_has_one_fraud_case UNIQUE (payment_id);
+
+ALTER TABLE fraud_cases ADD CONSTRAINT closed_fraud_case_says_when_and_how CHECK ((((state = 'CLOSED'::text) = (closed_at IS NOT NULL)) AND ((state = 'CLOSED'::text) = (outcome IS NOT NULL))));
+
+ALTER TABLE fraud_cases ADD CONSTRAINT fraud_case_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE fraud_cases ADD CONSTRAINT fraud_case_outcome_is_known CHECK ((outcome = ANY (ARRAY['confirmed'::text, 'false_positive'::text, 'unclear'::text])));
+
+ALTER TABLE fraud_cases ADD CONSTRAINT fraud_case_state_is_known CHECK ((state = ANY (ARRAY['OPEN'::text, 'INVESTIGATING'::text, 'CLOSED'::text])));
+
+ALTER TABLE fraud_cases ADD CONSTRAINT fraud_case_verdict_is_known CHECK ((verdict = ANY (ARRAY['ALLOW'::text, 'CHALLENGE'::text, 'BLOCK'::text])));
+
+ALTER TABLE fraud_cases ADD CONSTRAINT fraud_cases_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_cases ADD CONSTRAINT investigated_fraud_case_is_somebodys CHECK (((state <> 'INVESTIGATING'::text) OR (assignee IS NOT NULL)));
+
 ALTER TABLE fraud_decisions ADD CONSTRAINT fraud_decisions_pkey PRIMARY KEY (payment_id);
 
 ALTER TABLE fraud_decisions ADD CONSTRAINT mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
 
-ALTER TABLE fraud_decisions ADD CONSTRAINT verdict_has_its_reasons CHECK (((verdict = 'ALLOW'::text) = (reasons = '[]'::jsonb)));
+ALTER TABLE fraud_decisions ADD CONSTRAINT verdict_has_its_reasons CHECK (((verdict = 'ALLOW'::text) OR (reasons <> '[]'::jsonb)));
 
 ALTER TABLE fraud_decisions ADD CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['ALLOW'::text, 'CHALLENGE'::text, 'BLOCK'::text])));
+
+ALTER TABLE fraud_drift ADD CONSTRAINT drift_is_not_negative CHECK ((psi >= (0)::double precision));
+
+ALTER TABLE fraud_drift ADD CONSTRAINT drift_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE fraud_drift ADD CONSTRAINT fraud_drift_pkey PRIMARY KEY (day, mode, feature);
+
+ALTER TABLE fraud_label_progress ADD CONSTRAINT fraud_label_progress_pkey PRIMARY KEY (source);
+
+ALTER TABLE fraud_label_progress ADD CONSTRAINT gathered_source_is_known CHECK ((source = ANY (ARRAY['dispute'::text, 'refund'::text])));
 
 ALTER TABLE fraud_labels ADD CONSTRAINT a_source_labels_a_payment_one_way_once UNIQUE (source_id, payment_id, is_fraud);
 
@@ -680,15 +941,115 @@ ALTER TABLE fraud_labels ADD CONSTRAINT labelled_mode_is_test_or_live CHECK ((mo
 
 ALTER TABLE fraud_labels ADD CONSTRAINT what_is_known_has_happened CHECK ((observed_at <= known_at));
 
+ALTER TABLE fraud_list_entries ADD CONSTRAINT fraud_list_entries_list_id_fkey FOREIGN KEY (list_id) REFERENCES fraud_lists(id);
+
+ALTER TABLE fraud_list_entries ADD CONSTRAINT fraud_list_entries_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_list_entries ADD CONSTRAINT listed_value_is_not_empty CHECK ((value <> ''::text));
+
+ALTER TABLE fraud_lists ADD CONSTRAINT fraud_lists_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE fraud_lists ADD CONSTRAINT fraud_lists_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_lists ADD CONSTRAINT list_action_is_known CHECK ((action = ANY (ARRAY['allow'::text, 'block'::text, 'challenge'::text, 'review'::text])));
+
+ALTER TABLE fraud_lists ADD CONSTRAINT list_is_named_once UNIQUE NULLS NOT DISTINCT (merchant_id, name);
+
+ALTER TABLE fraud_lists ADD CONSTRAINT list_kind_is_known CHECK ((kind = ANY (ARRAY['fingerprint'::text, 'email'::text, 'ip'::text, 'country'::text, 'bin'::text, 'name'::text])));
+
+ALTER TABLE fraud_lists ADD CONSTRAINT list_state_is_known CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])));
+
+ALTER TABLE fraud_lists ADD CONSTRAINT names_alone_have_a_quality CHECK ((((kind = 'name'::text) = (min_quality IS NOT NULL)) AND ((min_quality >= (50)::double precision) AND (min_quality <= (100)::double precision))));
+
 ALTER TABLE fraud_observations ADD CONSTRAINT fraud_observations_pkey PRIMARY KEY (payment_id);
 
 ALTER TABLE fraud_observations ADD CONSTRAINT observed_amount_is_positive CHECK ((amount > 0));
 
 ALTER TABLE fraud_observations ADD CONSTRAINT observed_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
 
+ALTER TABLE fraud_precision ADD CONSTRAINT fraud_precision_pkey PRIMARY KEY (week, mode);
+
+ALTER TABLE fraud_precision ADD CONSTRAINT precision_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE fraud_promotions ADD CONSTRAINT fraud_promotions_backtest_id_fkey FOREIGN KEY (backtest_id) REFERENCES fraud_backtests(id);
+
+ALTER TABLE fraud_promotions ADD CONSTRAINT fraud_promotions_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE fraud_promotions ADD CONSTRAINT fraud_promotions_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_rescreening_hits ADD CONSTRAINT fraud_rescreening_hits_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_rescreening_hits ADD CONSTRAINT fraud_rescreening_hits_rescreening_id_fkey FOREIGN KEY (rescreening_id) REFERENCES fraud_rescreenings(id);
+
+ALTER TABLE fraud_rescreening_hits ADD CONSTRAINT told_once UNIQUE (payment_id, entry_id);
+
+ALTER TABLE fraud_rescreenings ADD CONSTRAINT fraud_rescreenings_list_id_fkey FOREIGN KEY (list_id) REFERENCES fraud_lists(id);
+
+ALTER TABLE fraud_rescreenings ADD CONSTRAINT fraud_rescreenings_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_reversions ADD CONSTRAINT fraud_reversions_pkey PRIMARY KEY (promotion_id);
+
+ALTER TABLE fraud_reversions ADD CONSTRAINT fraud_reversions_promotion_id_fkey FOREIGN KEY (promotion_id) REFERENCES fraud_promotions(id);
+
 ALTER TABLE fraud_revisions ADD CONSTRAINT fraud_revisions_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE fraud_revisions ADD CONSTRAINT one_fraud_revision UNIQUE NULLS NOT DISTINCT (merchant_id);
+
+ALTER TABLE fraud_rule_hits ADD CONSTRAINT fraud_rule_hits_pkey PRIMARY KEY (version_id, payment_id);
+
+ALTER TABLE fraud_rule_hits ADD CONSTRAINT fraud_rule_hits_version_id_fkey FOREIGN KEY (version_id) REFERENCES fraud_rule_versions(id);
+
+ALTER TABLE fraud_rule_runs ADD CONSTRAINT fraud_rule_runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_rule_runs ADD CONSTRAINT run_ends_by_someone CHECK (((ended_at IS NULL) = (ended_by IS NULL)));
+
+ALTER TABLE fraud_rule_runs ADD CONSTRAINT run_is_of_a_version FOREIGN KEY (version_id, rule_id) REFERENCES fraud_rule_versions(id, rule_id);
+
+ALTER TABLE fraud_rule_statistics ADD CONSTRAINT fraud_rule_statistics_pkey PRIMARY KEY (version_id, day, merchant_id, mode);
+
+ALTER TABLE fraud_rule_statistics ADD CONSTRAINT fraud_rule_statistics_version_id_fkey FOREIGN KEY (version_id) REFERENCES fraud_rule_versions(id);
+
+ALTER TABLE fraud_rule_versions ADD CONSTRAINT fraud_rule_versions_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_rule_versions ADD CONSTRAINT fraud_rule_versions_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES fraud_rules(id);
+
+ALTER TABLE fraud_rule_versions ADD CONSTRAINT rule_action_is_known CHECK ((action = ANY (ARRAY['block'::text, 'challenge'::text, 'review'::text])));
+
+ALTER TABLE fraud_rule_versions ADD CONSTRAINT version_is_of_its_rule UNIQUE (id, rule_id);
+
+ALTER TABLE fraud_rule_versions ADD CONSTRAINT versions_of_a_rule_are_numbered UNIQUE (rule_id, number);
+
+ALTER TABLE fraud_rules ADD CONSTRAINT a_scope_has_a_code_once UNIQUE NULLS NOT DISTINCT (merchant_id, code);
+
+ALTER TABLE fraud_rules ADD CONSTRAINT fraud_rules_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE fraud_rules ADD CONSTRAINT fraud_rules_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_rules ADD CONSTRAINT rule_code_is_a_word CHECK ((code ~ '^[a-z][a-z0-9_]{2,63}$'::text));
+
+ALTER TABLE fraud_settings ADD CONSTRAINT a_model_has_a_known_state CHECK ((((model IS NULL) = (model_state IS NULL)) AND (model_state = ANY (ARRAY['off'::text, 'shadow'::text, 'active'::text]))));
+
+ALTER TABLE fraud_settings ADD CONSTRAINT fraud_settings_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE fraud_settings ADD CONSTRAINT fraud_settings_stand_once UNIQUE NULLS NOT DISTINCT (merchant_id);
+
+ALTER TABLE fraud_settings ADD CONSTRAINT thresholds_are_probabilities_in_order CHECK ((((challenge_at IS NULL) = (block_at IS NULL)) AND (challenge_at > (0)::double precision) AND (challenge_at <= block_at) AND (block_at <= (1)::double precision)));
+
+ALTER TABLE fraud_snoozes ADD CONSTRAINT fraud_snoozes_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE fraud_snoozes ADD CONSTRAINT fraud_snoozes_pkey PRIMARY KEY (id);
+
+ALTER TABLE fraud_snoozes ADD CONSTRAINT fraud_snoozes_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES fraud_rules(id);
+
+ALTER TABLE fraud_snoozes ADD CONSTRAINT snoozed_entity_is_a_hash CHECK ((octet_length(entity) = 16));
+
+ALTER TABLE fraud_snoozes ADD CONSTRAINT snoozed_kind_is_known CHECK ((kind = ANY (ARRAY['card'::text, 'customer'::text, 'email'::text, 'ip'::text, 'merchant'::text, 'terminal'::text])));
+
+ALTER TABLE fraud_statistics_folded ADD CONSTRAINT fraud_statistics_folded_only_one_check CHECK (only_one);
+
+ALTER TABLE fraud_statistics_folded ADD CONSTRAINT fraud_statistics_folded_pkey PRIMARY KEY (only_one);
+
+ALTER TABLE fraud_velocity_gaps ADD CONSTRAINT fraud_velocity_gaps_pkey PRIMARY KEY (payment_id);
 
 ALTER TABLE gateway_callbacks ADD CONSTRAINT applied_callback_speaks_of_an_attempt CHECK (((state <> 'APPLIED'::text) OR (attempt_id IS NOT NULL)));
 
@@ -729,23 +1090,6 @@ ALTER TABLE ledger_seals ADD CONSTRAINT seal_covers_one_day_at_most CHECK ((unti
 ALTER TABLE ledger_seals ADD CONSTRAINT seal_covers_whole_hours CHECK (((since < until) AND (since = date_trunc('hour'::text, since, 'UTC'::text)) AND (until = date_trunc('hour'::text, until, 'UTC'::text))));
 
 ALTER TABLE ledger_seals ADD CONSTRAINT seal_has_three_digests CHECK (((length(previous) = 32) AND (length(head) = 32) AND (length(hash) = 32)));
-
-ALTER TABLE matchlists ADD CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['fingerprint'::text, 'email'::text, 'country'::text])));
-
-ALTER TABLE matchlists ADD CONSTRAINT match_challenges_or_blocks CHECK ((verdict = ANY (ARRAY['CHALLENGE'::text, 'BLOCK'::text])));
-
-ALTER TABLE matchlists ADD CONSTRAINT matchlists_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
-
-ALTER TABLE matchlists ADD CONSTRAINT matchlists_pkey PRIMARY KEY (id);
-
-ALTER TABLE matchlists ADD CONSTRAINT value_is_in_its_normal_form CHECK (((value <> ''::text) AND
-CASE kind
-    WHEN 'email'::text THEN (value = lower(btrim(value)))
-    WHEN 'country'::text THEN (value ~ '^[A-Z]{2}$'::text)
-    ELSE true
-END));
-
-ALTER TABLE matchlists ADD CONSTRAINT value_is_listed_once UNIQUE NULLS NOT DISTINCT (kind, value, merchant_id);
 
 ALTER TABLE merchant_fees ADD CONSTRAINT basis_points_are_a_share CHECK (((basis_points >= 0) AND (basis_points <= 10000)));
 
@@ -895,6 +1239,8 @@ CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_i
 
 CREATE INDEX deliveries_that_are_due ON public.deliveries USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 
+CREATE INDEX disputes_called_fraudulent ON public.disputes USING btree (updated_at) WHERE (reason = 'fraudulent'::text);
+
 CREATE INDEX disputes_of_merchant ON public.disputes USING btree (merchant_id, mode, id);
 
 CREATE INDEX disputes_of_payment ON public.disputes USING btree (payment_id);
@@ -907,7 +1253,19 @@ CREATE INDEX events_by_time ON public.events USING brin (created_at) WITH (autos
 
 CREATE INDEX events_of_merchant ON public.events USING btree (merchant_id, mode, id);
 
+CREATE INDEX fraud_backtests_of_merchant ON public.fraud_backtests USING btree (merchant_id, mode, id);
+
+CREATE INDEX fraud_backtests_to_run ON public.fraud_backtests USING btree (id) WHERE (state = ANY (ARRAY['PENDING'::text, 'RUNNING'::text]));
+
+CREATE INDEX fraud_case_notes_of_case ON public.fraud_case_notes USING btree (case_id, id);
+
+CREATE INDEX fraud_cases_of_merchant ON public.fraud_cases USING btree (merchant_id, mode, id);
+
+CREATE INDEX fraud_decisions_by_time ON public.fraud_decisions USING brin (created_at);
+
 CREATE INDEX fraud_decisions_of_merchant ON public.fraud_decisions USING btree (merchant_id, mode, created_at);
+
+CREATE INDEX fraud_labels_by_observation ON public.fraud_labels USING btree (mode, observed_at);
 
 CREATE INDEX fraud_labels_of_card ON public.fraud_labels USING btree (card, known_at);
 
@@ -916,6 +1274,18 @@ CREATE INDEX fraud_labels_of_merchant ON public.fraud_labels USING btree (mercha
 CREATE INDEX fraud_labels_of_payment ON public.fraud_labels USING btree (payment_id, known_at);
 
 CREATE INDEX fraud_labels_of_terminal ON public.fraud_labels USING btree (terminal, known_at) WHERE (terminal IS NOT NULL);
+
+CREATE INDEX fraud_labels_without_terminal ON public.fraud_labels USING btree (merchant_id, mode, known_at) WHERE (terminal IS NULL);
+
+CREATE INDEX fraud_list_entries_by_block ON public.fraud_list_entries USING gin (blocks) WITH (fastupdate=off) WHERE (blocks IS NOT NULL);
+
+CREATE INDEX fraud_list_entries_by_network ON public.fraud_list_entries USING btree (list_id, network) WHERE (network IS NOT NULL);
+
+CREATE INDEX fraud_list_entries_by_value ON public.fraud_list_entries USING btree (list_id, value);
+
+CREATE INDEX fraud_list_entries_of_list ON public.fraud_list_entries USING btree (list_id, id);
+
+CREATE INDEX fraud_observations_by_time ON public.fraud_observations USING brin (observed_at) WITH (autosummarize='on');
 
 CREATE INDEX fraud_observations_of_card ON public.fraud_observations USING btree (card, observed_at);
 
@@ -929,6 +1299,28 @@ CREATE INDEX fraud_observations_of_merchant ON public.fraud_observations USING b
 
 CREATE INDEX fraud_observations_of_terminal ON public.fraud_observations USING btree (terminal, observed_at) WHERE (terminal IS NOT NULL);
 
+CREATE INDEX fraud_observations_without_terminal ON public.fraud_observations USING btree (merchant_id, mode, observed_at) WHERE (terminal IS NULL);
+
+CREATE INDEX fraud_promotions_of_backtest ON public.fraud_promotions USING btree (backtest_id);
+
+CREATE INDEX fraud_promotions_of_object ON public.fraud_promotions USING btree (merchant_id, object, id);
+
+CREATE INDEX fraud_rescreening_hits_of_list ON public.fraud_rescreening_hits USING btree (list_id, id);
+
+CREATE INDEX fraud_rescreening_hits_of_rescreening ON public.fraud_rescreening_hits USING btree (rescreening_id, id);
+
+CREATE INDEX fraud_rescreenings_of_list ON public.fraud_rescreenings USING btree (list_id, id);
+
+CREATE INDEX fraud_rule_hits_by_time ON public.fraud_rule_hits USING btree (version_id, hit_at);
+
+CREATE INDEX fraud_rule_runs_of_rule ON public.fraud_rule_runs USING btree (rule_id, started_at);
+
+CREATE INDEX fraud_snoozes_of_entity ON public.fraud_snoozes USING btree (entity, ends_at);
+
+CREATE INDEX fraud_snoozes_of_rule ON public.fraud_snoozes USING btree (rule_id, ends_at);
+
+CREATE INDEX fraud_velocity_gaps_of_merchant ON public.fraud_velocity_gaps USING btree (merchant_id, mode);
+
 CREATE INDEX gateway_callbacks_by_age ON public.gateway_callbacks USING brin (received_at) WITH (autosummarize='on');
 
 CREATE INDEX gateway_callbacks_of_attempt ON public.gateway_callbacks USING btree (attempt_id);
@@ -938,8 +1330,6 @@ CREATE INDEX gateway_callbacks_pending ON public.gateway_callbacks USING btree (
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING brin (expires_at) WITH (autosummarize='on');
 
 CREATE INDEX late_approvals_not_returned ON public.late_approvals USING btree (taken_up_at) WHERE (returned_at IS NULL);
-
-CREATE INDEX matchlists_of_merchant ON public.matchlists USING btree (merchant_id);
 
 CREATE INDEX open_holds_by_expiry ON public.open_holds USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
@@ -953,6 +1343,8 @@ CREATE INDEX qr_scans_spent ON public.qr_scans USING btree (qr_code_id, spent_at
 
 CREATE INDEX qr_scans_unpaid ON public.qr_scans USING btree (expires_at) WHERE (payment_id IS NULL);
 
+CREATE INDEX refunds_called_fraudulent ON public.refunds USING btree (created_at) WHERE (reason = 'fraudulent'::text);
+
 CREATE INDEX refunds_not_final ON public.refunds USING btree (updated_at) WHERE (status = ANY (ARRAY['PENDING'::text, 'UNKNOWN'::text]));
 
 CREATE INDEX refunds_of_payment ON public.refunds USING btree (payment_id);
@@ -962,8 +1354,6 @@ CREATE INDEX settlement_lines_of_a_settlement ON public.settlement_lines USING b
 CREATE INDEX settlements_not_yet_instructed ON public.settlements USING btree (id) WHERE (status = 'PENDING'::text);
 
 CREATE INDEX settlements_of_a_merchant ON public.settlements USING btree (merchant_id, mode, id);
-
-CREATE INDEX transactions_by_fingerprint ON ONLY public.transactions USING btree (fingerprint, created_at);
 
 CREATE INDEX transactions_by_reference ON ONLY public.transactions USING btree (merchant_id, mode, reference, id) WHERE (reference IS NOT NULL);
 
@@ -977,9 +1367,17 @@ CREATE INDEX transfers_of_transaction ON public.transfers USING btree (transacti
 
 CREATE INDEX webhook_endpoints_of_merchant ON public.webhook_endpoints USING btree (merchant_id, mode, id) WHERE (deleted_at IS NULL);
 
+CREATE UNIQUE INDEX a_version_runs_once ON public.fraud_rule_runs USING btree (version_id) WHERE (ended_at IS NULL);
+
+CREATE UNIQUE INDEX listed_once ON public.fraud_list_entries USING btree (list_id, value, source) WHERE (removed_at IS NULL);
+
 CREATE UNIQUE INDEX one_account_per_name ON public.accounts USING btree (type, mode, currency, COALESCE(merchant_id, '00000000-0000-0000-0000-000000000000'::uuid));
 
 CREATE UNIQUE INDEX one_payment_spends_a_single_qr_code ON public.qr_scans USING btree (qr_code_id) WHERE ((usage = 'single'::text) AND (payment_id IS NOT NULL));
+
+CREATE UNIQUE INDEX one_rescreening_at_a_time ON public.fraud_rescreenings USING btree (list_id) WHERE (finished_at IS NULL);
+
+CREATE UNIQUE INDEX one_version_decides_and_one_is_in_shadow ON public.fraud_rule_runs USING btree (rule_id, is_shadow) WHERE (ended_at IS NULL);
 
 CREATE UNIQUE INDEX part_is_resolved_once ON public.transfers USING btree (pending_id, part) WHERE (pending_id IS NOT NULL);
 
@@ -1122,12 +1520,358 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.fraud_case_may_become(p_old text, p_new text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE p_old
+        WHEN 'OPEN' THEN p_new IN ('INVESTIGATING', 'CLOSED')
+        WHEN 'INVESTIGATING' THEN p_new IN ('INVESTIGATING', 'CLOSED')
+        WHEN 'CLOSED' THEN p_new = 'INVESTIGATING'
+        ELSE FALSE
+    END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_fold_statistics(p_until timestamp with time zone, p_most interval)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    v_since TIMESTAMPTZ;
+    v_until TIMESTAMPTZ;
+BEGIN
+    SELECT folded_until INTO v_since FROM fraud_statistics_folded FOR UPDATE;
+    IF v_since IS NULL THEN
+        SELECT coalesce(min(created_at), p_until) INTO v_since FROM fraud_decisions;
+    END IF;
+    v_until := greatest(v_since, least(p_until, v_since + p_most));
+    WITH decided AS MATERIALIZED (
+        SELECT payment_id, merchant_id, mode, verdict, trace, created_at,
+            (created_at AT TIME ZONE 'UTC')::DATE AS day
+        FROM fraud_decisions WHERE created_at >= v_since AND created_at < v_until
+    ), hits AS MATERIALIZED (
+        SELECT DISTINCT v.id AS version_id, d.payment_id, d.merchant_id, d.mode, d.verdict,
+            d.created_at, d.day
+        FROM decided AS d
+        CROSS JOIN jsonb_array_elements(d.trace -> 'hits') AS h
+        INNER JOIN fraud_rule_versions AS v ON v.id = id_of_text(h ->> 'id')
+        WHERE h ->> 'source' = 'rule'
+    ), errors AS (
+        SELECT v.id AS version_id, d.merchant_id, d.mode, d.day
+        FROM decided AS d
+        CROSS JOIN jsonb_array_elements(d.trace -> 'errors') AS e
+        INNER JOIN fraud_rule_versions AS v ON v.id = id_of_text(e ->> 'id')
+    ), evaluated AS (
+        SELECT r.version_id, d.merchant_id, d.mode, d.day, count(*) AS evaluated
+        FROM decided AS d
+        INNER JOIN fraud_rule_runs AS r
+            ON r.started_at <= d.created_at AND (r.ended_at IS NULL OR d.created_at < r.ended_at)
+        INNER JOIN fraud_rules AS l
+            ON l.id = r.rule_id AND (l.merchant_id IS NULL OR l.merchant_id = d.merchant_id)
+        WHERE NOT coalesce(d.trace -> 'skipped' ? 'rules', FALSE)
+        GROUP BY r.version_id, d.merchant_id, d.mode, d.day
+    ), recorded AS (
+        INSERT INTO fraud_rule_hits (version_id, payment_id, merchant_id, mode, hit_at)
+        SELECT version_id, payment_id, merchant_id, mode, created_at FROM hits
+    ), counted AS (
+        SELECT version_id, day, merchant_id, mode, evaluated, 0 AS errors, NULL AS verdict
+        FROM evaluated
+        UNION ALL
+        SELECT version_id, day, merchant_id, mode, 0, 1, NULL FROM errors
+        UNION ALL
+        SELECT version_id, day, merchant_id, mode, 0, 0, verdict FROM hits
+    )
+    INSERT INTO fraud_rule_statistics AS s
+        (version_id, day, merchant_id, mode, evaluated, errors, hits, challenged, blocked)
+    SELECT version_id, day, merchant_id, mode, sum(evaluated), sum(errors), count(verdict),
+        count(*) FILTER (WHERE verdict = 'CHALLENGE'), count(*) FILTER (WHERE verdict = 'BLOCK')
+    FROM counted GROUP BY version_id, day, merchant_id, mode
+    ON CONFLICT (version_id, day, merchant_id, mode) DO UPDATE SET
+        evaluated = s.evaluated + excluded.evaluated, errors = s.errors + excluded.errors,
+        hits = s.hits + excluded.hits, challenged = s.challenged + excluded.challenged,
+        blocked = s.blocked + excluded.blocked;
+    UPDATE fraud_statistics_folded SET folded_until = v_until;
+    RETURN v_until;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_gather(p_payment_id uuid, p_merchant_id uuid, p_mode text, p_currency text, p_at timestamp with time zone, p_now timestamp with time zone, p_fingerprint text, p_emails text[], p_ip inet, p_country text, p_bin text[], p_name bigint[], p_card bytea, p_terminal bytea, p_entities bytea[], OUT stored jsonb, OUT limits jsonb, OUT candidates jsonb, OUT snoozed uuid[], OUT history jsonb, OUT revisions bigint[], OUT settings jsonb, OUT has_gaps boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN
+    SELECT jsonb_build_object('verdict', d.verdict, 'trace', d.trace) INTO stored
+    FROM fraud_decisions AS d WHERE d.payment_id = p_payment_id;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT coalesce(m.configuration -> 'fraud', '{}') INTO limits
+    FROM merchants AS m WHERE m.id = p_merchant_id;
+    candidates := fraud_list_candidates(
+        p_merchant_id, p_fingerprint, p_emails, p_ip, p_country, p_bin, p_name, p_now
+    );
+    snoozed := fraud_snoozed(p_merchant_id, p_entities, p_now);
+    history := fraud_history(p_card, p_terminal, p_merchant_id, p_mode, p_currency, p_at);
+    SELECT ARRAY[
+        coalesce(max(r.revision) FILTER (WHERE r.merchant_id IS NULL), 0),
+        coalesce(max(r.revision) FILTER (WHERE r.merchant_id = p_merchant_id), 0)
+    ] INTO revisions
+    FROM fraud_revisions AS r
+    WHERE r.merchant_id IS NULL OR r.merchant_id = p_merchant_id;
+    settings := fraud_settings_of(p_merchant_id);
+    has_gaps := EXISTS (
+        SELECT FROM fraud_velocity_gaps AS g
+        WHERE g.merchant_id = p_merchant_id AND g.mode = p_mode
+    );
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_history(p_card bytea, p_terminal bytea, p_merchant_id uuid, p_mode text, p_currency character, p_as_of timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+    WITH
+    paid AS (
+        SELECT observed_at, amount, currency
+        FROM fraud_observations
+        WHERE card = p_card AND observed_at < p_as_of
+            AND observed_at > p_as_of - INTERVAL '90 days'
+        ORDER BY observed_at DESC, payment_id DESC
+        LIMIT 100
+    ),
+    said_of_card AS (
+        SELECT id, payment_id, observed_at, is_fraud, known_at
+        FROM fraud_labels
+        WHERE card = p_card AND known_at < p_as_of
+        ORDER BY known_at DESC, id DESC
+        LIMIT 100
+    ),
+    card_frauds AS (
+        SELECT DISTINCT ON (payment_id) observed_at, is_fraud
+        FROM said_of_card
+        WHERE observed_at > p_as_of - INTERVAL '90 days'
+        ORDER BY payment_id, known_at DESC, id DESC
+    ),
+    said_of_terminal AS (
+        (
+            SELECT id, payment_id, observed_at, is_fraud, known_at, card
+            FROM fraud_labels
+            WHERE terminal = p_terminal AND known_at < p_as_of
+            ORDER BY known_at DESC, id DESC
+            LIMIT 100
+        )
+        UNION ALL
+        (
+            SELECT id, payment_id, observed_at, is_fraud, known_at, card
+            FROM fraud_labels
+            WHERE p_terminal IS NULL AND terminal IS NULL
+                AND merchant_id = p_merchant_id AND mode = p_mode AND known_at < p_as_of
+            ORDER BY known_at DESC, id DESC
+            LIMIT 100
+        )
+    ),
+    terminal_labels AS (
+        SELECT DISTINCT ON (payment_id) payment_id, observed_at, is_fraud, card
+        FROM said_of_terminal
+        WHERE observed_at > p_as_of - INTERVAL '37 days'
+        ORDER BY payment_id, known_at DESC, id DESC
+    ),
+    mature AS (
+        (
+            SELECT payment_id, observed_at
+            FROM fraud_observations
+            WHERE terminal = p_terminal AND observed_at <= p_as_of - INTERVAL '7 days'
+                AND observed_at > p_as_of - INTERVAL '37 days'
+            ORDER BY observed_at DESC, payment_id DESC
+            LIMIT 100
+        )
+        UNION ALL
+        (
+            SELECT payment_id, observed_at
+            FROM fraud_observations
+            WHERE p_terminal IS NULL AND terminal IS NULL
+                AND merchant_id = p_merchant_id AND mode = p_mode
+                AND observed_at <= p_as_of - INTERVAL '7 days'
+                AND observed_at > p_as_of - INTERVAL '37 days'
+            ORDER BY observed_at DESC, payment_id DESC
+            LIMIT 100
+        )
+    )
+    SELECT jsonb_build_object(
+        'payments', (
+            SELECT coalesce(jsonb_agg(jsonb_build_array(
+                floor(extract(EPOCH FROM p_as_of - observed_at))::BIGINT, amount
+            )), '[]')
+            FROM paid WHERE currency = p_currency
+        ),
+        'card_frauds', (
+            SELECT coalesce(jsonb_agg(
+                floor(extract(EPOCH FROM p_as_of - observed_at))::BIGINT
+            ), '[]')
+            FROM card_frauds WHERE is_fraud
+        ),
+        'genuine', (
+            SELECT coalesce(jsonb_agg(
+                floor(extract(EPOCH FROM p_as_of - m.observed_at))::BIGINT
+            ), '[]')
+            FROM mature AS m
+            WHERE m.payment_id NOT IN (SELECT l.payment_id FROM terminal_labels AS l WHERE l.is_fraud)
+        ),
+        'terminal_frauds', (
+            SELECT coalesce(jsonb_agg(jsonb_build_array(
+                floor(extract(EPOCH FROM p_as_of - observed_at))::BIGINT, encode(card, 'hex')
+            )), '[]')
+            FROM terminal_labels WHERE is_fraud
+        )
+    )
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_list_candidates(p_merchant_id uuid, p_fingerprint text, p_email text[], p_ip inet, p_country text, p_bin text[], p_name bigint[], p_now timestamp with time zone, p_list_id uuid DEFAULT NULL::uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+DECLARE
+    networks CIDR [] := fraud_networks_of(p_ip);
+    exact JSONB;
+    alike JSONB := '[]';
+BEGIN
+    -- List by list, so that each costs one descent of an index, however large the others are.
+    SELECT coalesce(jsonb_agg(
+        jsonb_build_object(
+            'entry_id', f.id, 'kind', f.kind, 'action', f.action, 'note', f.note,
+            'is_platform', f.is_platform, 'value', NULL, 'min_quality', NULL
+        ) ORDER BY f.place, f.id
+    ), '[]')
+    INTO exact
+    FROM (
+        SELECT
+            e.id, l.kind, l.action, l.note, l.merchant_id IS NULL AS is_platform,
+            array_position(ARRAY['allow', 'block', 'challenge', 'review'], l.action) AS place
+        FROM fraud_lists AS l
+        CROSS JOIN LATERAL (
+            SELECT v.id, v.created_at, v.expires_at, v.removed_at
+            FROM fraud_list_entries AS v
+            WHERE l.kind NOT IN ('ip', 'name') AND v.list_id = l.id AND v.value = ANY (
+                CASE l.kind
+                    WHEN 'fingerprint' THEN ARRAY[p_fingerprint]
+                    WHEN 'email' THEN p_email
+                    WHEN 'country' THEN ARRAY[p_country]
+                    WHEN 'bin' THEN p_bin
+                END
+            )
+            UNION ALL
+            SELECT n.id, n.created_at, n.expires_at, n.removed_at
+            FROM fraud_list_entries AS n
+            WHERE l.kind = 'ip' AND n.list_id = l.id AND n.network = ANY (networks)
+        ) AS e
+        WHERE (l.merchant_id = p_merchant_id OR l.merchant_id IS NULL)
+            AND l.state = 'active' AND (p_list_id IS NULL OR l.id = p_list_id)
+            AND e.created_at <= p_now
+            AND (e.expires_at IS NULL OR e.expires_at > p_now)
+            AND (e.removed_at IS NULL OR e.removed_at > p_now)
+        ORDER BY place, e.id
+        LIMIT 100
+    ) AS f;
+    IF cardinality(p_name) > 0 THEN
+        SELECT coalesce(jsonb_agg(
+            jsonb_build_object(
+                'entry_id', f.id, 'kind', 'name', 'action', f.action, 'note', f.note,
+                'is_platform', f.is_platform, 'value', f.value, 'min_quality', f.min_quality
+            ) ORDER BY f.common DESC, f.blocks, f.id
+        ), '[]')
+        INTO alike
+        FROM (
+            -- Materialized: by blocks first, whatever the planner thinks of lists.
+            WITH met AS MATERIALIZED (
+                SELECT v.id, v.list_id, v.value, v.blocks
+                FROM fraud_list_entries AS v
+                WHERE v.blocks && p_name AND v.blocks IS NOT NULL AND v.created_at <= p_now
+                    AND (v.expires_at IS NULL OR v.expires_at > p_now)
+                    AND (v.removed_at IS NULL OR v.removed_at > p_now)
+                -- Only names made of the most frequent words alone meet so many.
+                LIMIT 2000
+            ), counted AS (
+                SELECT m.id, count(*) AS common
+                FROM met AS m
+                CROSS JOIN LATERAL unnest(m.blocks) AS b
+                WHERE b IN (SELECT unnest(p_name))
+                GROUP BY m.id
+            )
+            SELECT
+                m.id, m.value, l.action, l.note, l.min_quality,
+                l.merchant_id IS NULL AS is_platform, cardinality(m.blocks) AS blocks, c.common
+            FROM met AS m
+            INNER JOIN counted AS c ON c.id = m.id
+            INNER JOIN fraud_lists AS l ON l.id = m.list_id
+            WHERE (l.merchant_id = p_merchant_id OR l.merchant_id IS NULL)
+                AND l.state = 'active' AND (p_list_id IS NULL OR l.id = p_list_id)
+            ORDER BY c.common DESC, blocks, m.id
+            LIMIT 50
+        ) AS f;
+    END IF;
+    RETURN exact || alike;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_networks_of(p_ip inet)
+ RETURNS cidr[]
+ LANGUAGE sql
+ IMMUTABLE STRICT
+AS $function$
+    SELECT array_agg(network(set_masklen(p_ip, bits)))
+    FROM generate_series(
+        CASE family(p_ip) WHEN 4 THEN 8 ELSE 16 END, CASE family(p_ip) WHEN 4 THEN 32 ELSE 128 END
+    ) AS bits
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.fraud_revised(p_merchant_id uuid)
  RETURNS void
  LANGUAGE sql
 AS $function$
     INSERT INTO fraud_revisions AS r (merchant_id) VALUES (p_merchant_id)
     ON CONFLICT ON CONSTRAINT one_fraud_revision DO UPDATE SET revision = r.revision + 1
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_settings_of(p_merchant_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT jsonb_build_object(
+        'model', CASE WHEN own.model IS NULL THEN platform.model ELSE own.model END,
+        'model_state',
+        CASE WHEN own.model IS NULL THEN platform.model_state ELSE own.model_state END,
+        'challenge_at', coalesce(own.challenge_at, platform.challenge_at),
+        'block_at', coalesce(own.block_at, platform.block_at),
+        'gate', platform.gate || coalesce(own.gate, '{}')
+    )
+    FROM fraud_settings AS platform
+    LEFT JOIN fraud_settings AS own ON own.merchant_id = p_merchant_id
+    WHERE platform.merchant_id IS NULL
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_snoozed(p_merchant_id uuid, p_entities bytea[], p_now timestamp with time zone)
+ RETURNS uuid[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(array_agg(DISTINCT rule_id), '{}') FROM fraud_snoozes
+    WHERE entity = ANY(p_entities) AND merchant_id = p_merchant_id
+        AND created_at <= p_now AND p_now < ends_at
 $function$
 ;
 
@@ -1141,6 +1885,25 @@ BEGIN
         RAISE EXCEPTION 'attempt % is % and can not become %', OLD.id,
             coalesce(OLD.outcome, 'RUNNING'), coalesce(NEW.outcome, 'RUNNING')
             USING ERRCODE = 'PN010';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_backtest()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.state IN ('COMPLETED', 'FAILED')
+        OR (OLD.id, OLD.merchant_id, OLD.mode, OLD.change, OLD.object, OLD.period_from,
+            OLD.period_to, OLD.warm_up_from, OLD.requested_by, OLD.created_at)
+        IS DISTINCT FROM
+        (NEW.id, NEW.merchant_id, NEW.mode, NEW.change, NEW.object, NEW.period_from,
+            NEW.period_to, NEW.warm_up_from, NEW.requested_by, NEW.created_at) THEN
+        RAISE EXCEPTION 'what a back-test was asked, and what it answered, never changes'
+            USING ERRCODE = 'PN020';
     END IF;
     RETURN NEW;
 END
@@ -1244,6 +2007,45 @@ BEGIN
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_fraud_case()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'fraud cases are never deleted' USING ERRCODE = 'PN020';
+    ELSIF (OLD.id, OLD.payment_id, OLD.merchant_id, OLD.mode, OLD.verdict, OLD.score, OLD.amount,
+            OLD.currency, OLD.created_at) IS DISTINCT FROM
+        (NEW.id, NEW.payment_id, NEW.merchant_id, NEW.mode, NEW.verdict, NEW.score, NEW.amount,
+            NEW.currency, NEW.created_at) THEN
+        RAISE EXCEPTION 'what a fraud case is about never changes' USING ERRCODE = 'PN020';
+    ELSIF NOT fraud_case_may_become(OLD.state, NEW.state) THEN
+        RAISE EXCEPTION 'a % fraud case can not become %', OLD.state, NEW.state
+            USING ERRCODE = 'PN010';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_list_entry()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.removed_at IS NOT NULL OR NEW.removed_at IS NULL
+        OR (NEW.id, NEW.list_id, NEW.value, NEW.note, NEW.author, NEW.source, NEW.created_at)
+        <> (OLD.id, OLD.list_id, OLD.value, OLD.note, OLD.author, OLD.source, OLD.created_at)
+        OR (NEW.network, NEW.blocks, NEW.expires_at)
+        IS DISTINCT FROM (OLD.network, OLD.blocks, OLD.expires_at) THEN
+        RAISE EXCEPTION 'entries of lists are removed once, and never changed or deleted'
+            USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
 END
 $function$
 ;
@@ -1354,6 +2156,24 @@ BEGIN
     RAISE EXCEPTION 'a resolution, and nothing else, releases a part of a pending transfer'
         USING ERRCODE = 'PN021';
 END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.id_of_text(p_text text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE STRICT
+AS $function$
+    WITH digits AS (
+        SELECT string_agg(
+            (position(substr(right(p_text, 26), i, 1) IN '0123456789abcdefghjkmnpqrstvwxyz') - 1)
+            ::BIT(5)::TEXT, '' ORDER BY i
+        ) AS bits
+        FROM generate_series(1, 26) AS i
+    )
+    SELECT string_agg(to_hex(substr(bits, 3 + 4 * i, 4)::BIT(4)::INTEGER), '' ORDER BY i)::UUID
+    FROM digits, generate_series(0, 31) AS i
+    WHERE p_text ~ '^[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}$'
 $function$
 ;
 
@@ -3318,13 +4138,37 @@ CREATE TRIGGER events_are_immutable BEFORE DELETE OR UPDATE ON public.events FOR
 
 CREATE TRIGGER events_are_not_truncated BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER backtest_is_finished_once BEFORE UPDATE ON public.fraud_backtests FOR EACH ROW EXECUTE FUNCTION guard_backtest();
+
+CREATE TRIGGER backtests_are_not_deleted BEFORE DELETE ON public.fraud_backtests FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER fraud_case_notes_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_case_notes FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER fraud_case_notes_are_not_truncated BEFORE TRUNCATE ON public.fraud_case_notes FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER fraud_case_follows_its_lifecycle BEFORE DELETE OR UPDATE ON public.fraud_cases FOR EACH ROW EXECUTE FUNCTION guard_fraud_case();
+
 CREATE TRIGGER decisions_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_decisions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER decisions_are_not_truncated BEFORE TRUNCATE ON public.fraud_decisions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER labels_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_labels FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER entries_of_lists_are_not_truncated BEFORE TRUNCATE ON public.fraud_list_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER entries_of_lists_are_only_removed BEFORE DELETE OR UPDATE ON public.fraud_list_entries FOR EACH ROW EXECUTE FUNCTION guard_list_entry();
+
 CREATE TRIGGER observations_are_immutable BEFORE UPDATE ON public.fraud_observations FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER promotions_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_promotions FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER reversions_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_reversions FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER rule_runs_are_kept BEFORE DELETE ON public.fraud_rule_runs FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER rule_runs_only_end BEFORE UPDATE ON public.fraud_rule_runs FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) OR (((((old.rule_id IS DISTINCT FROM new.rule_id) OR (old.version_id IS DISTINCT FROM new.version_id)) OR (old.is_shadow IS DISTINCT FROM new.is_shadow)) OR (old.started_at IS DISTINCT FROM new.started_at)) OR (old.started_by IS DISTINCT FROM new.started_by)))) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER rule_versions_are_immutable BEFORE DELETE OR UPDATE ON public.fraud_rule_versions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER callback_is_finished_once BEFORE UPDATE ON public.gateway_callbacks FOR EACH ROW EXECUTE FUNCTION guard_callback();
 
@@ -3523,6 +4367,16 @@ CREATE VIEW audit.checkpoint_differs_from_its_entries AS
           WHERE ((m.account_id = c.account_id) AND (m.id > c.since) AND (m.id <= c.through_id) AND (NOT m.is_dated))) e)
   WHERE (((c.debits_pending)::numeric <> ((c.debits_pending_before)::numeric + e.debits_pending)) OR ((c.debits_posted)::numeric <> ((c.debits_posted_before)::numeric + e.debits_posted)) OR ((c.credits_pending)::numeric <> ((c.credits_pending_before)::numeric + e.credits_pending)) OR ((c.credits_posted)::numeric <> ((c.credits_posted_before)::numeric + e.credits_posted)));
 
+CREATE VIEW audit.closed_fraud_case_has_no_label AS
+ SELECT c.id AS case_id,
+    c.outcome
+   FROM (fraud_cases c
+     JOIN fraud_observations o ON ((o.payment_id = c.payment_id)))
+  WHERE ((c.outcome = ANY (ARRAY['confirmed'::text, 'false_positive'::text])) AND (NOT (EXISTS ( SELECT
+           FROM (fraud_labels l
+             JOIN fraud_case_notes n ON ((n.id = l.source_id)))
+          WHERE ((n.case_id = c.id) AND (n.created_at = c.closed_at) AND (l.is_fraud = (c.outcome = 'confirmed'::text)))))));
+
 CREATE VIEW audit.completed_payment_has_no_approved_charge AS
  SELECT id AS payment_id
    FROM transactions p
@@ -3660,7 +4514,11 @@ CREATE VIEW audit.event_belongs_to_no_merchant AS
     source,
     type
    FROM events
-  WHERE ((merchant_id IS NULL) <> ((source)::text = 'gateways.events'::text));
+  WHERE
+        CASE
+            WHEN (merchant_id IS NULL) THEN (((source)::text <> 'gateways.events'::text) AND (type <> ALL (ARRAY['fraud.promoted.v1'::text, 'fraud.reverted.v1'::text])))
+            ELSE ((source)::text = 'gateways.events'::text)
+        END;
 
 CREATE VIEW audit.event_sequence_has_a_gap AS
  SELECT object_id,
@@ -3693,6 +4551,21 @@ CREATE VIEW audit.final_payment_has_no_stored_answer AS
      JOIN idempotency_keys k ON ((k.object_id = p.id)))
   WHERE ((p.status = ANY (ARRAY['COMPLETED'::payment_status, 'FAILED'::payment_status, 'AUTHORIZED'::payment_status])) AND (k.finished_at IS NULL));
 
+CREATE VIEW audit.fraud_case_has_no_decision AS
+ SELECT id AS case_id,
+    payment_id
+   FROM fraud_cases c
+  WHERE (NOT (EXISTS ( SELECT
+           FROM fraud_decisions d
+          WHERE ((d.payment_id = c.payment_id) AND (d.verdict = c.verdict)))));
+
+CREATE VIEW audit.fraud_change_passed_a_closed_gate AS
+ SELECT p.id AS promotion_id,
+    (c.value ->> 'name'::text) AS check_name
+   FROM (fraud_promotions p
+     CROSS JOIN LATERAL jsonb_array_elements(p.checks) c(value))
+  WHERE ((NOT ((c.value ->> 'is_met'::text))::boolean) AND ((p.because IS NULL) OR (p.merchant_id IS NOT NULL)));
+
 CREATE VIEW audit.fraud_decision_has_no_payment AS
  SELECT payment_id
    FROM fraud_decisions d
@@ -3700,13 +4573,20 @@ CREATE VIEW audit.fraud_decision_has_no_payment AS
            FROM transactions p
           WHERE (p.id = d.payment_id))));
 
+CREATE VIEW audit.fraud_promotion_has_no_report AS
+ SELECT p.id AS promotion_id,
+    b.state
+   FROM (fraud_promotions p
+     JOIN fraud_backtests b ON ((b.id = p.backtest_id)))
+  WHERE ((b.state <> 'COMPLETED'::text) OR (((b.merchant_id IS DISTINCT FROM p.merchant_id) OR (b.mode IS DISTINCT FROM p.mode)) OR (b.object IS DISTINCT FROM p.object)));
+
 CREATE VIEW audit.fraud_verdict_is_milder_than_a_reason AS
  SELECT d.payment_id,
     d.verdict,
     (r.value ->> 'code'::text) AS code
    FROM (fraud_decisions d
      CROSS JOIN LATERAL jsonb_array_elements(d.reasons) r(value))
-  WHERE (((r.value ->> 'verdict'::text) = 'BLOCK'::text) AND (d.verdict <> 'BLOCK'::text));
+  WHERE (((((r.value ->> 'action'::text) = 'block'::text) AND (d.verdict <> 'BLOCK'::text)) OR (((r.value ->> 'action'::text) = 'challenge'::text) AND (d.verdict = 'ALLOW'::text))) AND (NOT (d.reasons @> '[{"action": "allow"}]'::jsonb)));
 
 CREATE VIEW audit.hold_differs_from_its_transfers AS
  SELECT p.id AS transfer_id,

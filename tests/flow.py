@@ -15,7 +15,7 @@ from paynexus.gateways.port import Gateway, GatewayDispute, Operation, Result
 from paynexus.idempotency import Answer, Scope
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import disputes, operations, service, steps, workflow
+from paynexus.payments import disputes, operations, scoring, service, steps, workflow
 from paynexus.payments.model import Customer, Payment
 from paynexus.payments.operations import Begun
 from paynexus.payments.service import PaymentRequest
@@ -129,7 +129,7 @@ class Flow:
         self.ran.append(step)
         blocked, seen = False, None
         if step.operation is Operation.CHARGE:
-            scored = steps.score(self.engine, step.payment_id, now=self.now)
+            scored = scoring.score(self.engine, step.payment_id, now=self.now)
             if scored.next in {Next.CHALLENGE, Next.DONE}:
                 return str(scored.next)
             blocked, seen = scored.next is Next.BLOCK, handed_on(scored.seen)

@@ -6,7 +6,7 @@ from typing import Any
 from paynexus import ids, runtime
 from paynexus.ids import PaymentId
 from paynexus.observability import logger
-from paynexus.payments import steps, workflow
+from paynexus.payments import scoring, workflow
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
@@ -15,6 +15,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
     With the payment as it was `seen`, which spares the next step a look.
     """
     payment_id = PaymentId(ids.parse("pay", event["payment_id"]))
-    scored = steps.score(runtime.fraud_engine(), payment_id, now=runtime.clock()())
+    scored = scoring.score(runtime.fraud_engine(), payment_id, now=runtime.clock()())
     logger.info("payment scored", payment_id=event["payment_id"], verdict=str(scored.next))
     return {"verdict": str(scored.next), "seen": workflow.to_seen(scored.seen)}

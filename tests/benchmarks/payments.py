@@ -15,7 +15,7 @@ from paynexus.gateways.service import Gateways, GuardedGateway
 from paynexus.idempotency import Scope
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import service, steps, workflow
+from paynexus.payments import scoring, service, steps, workflow
 from paynexus.payments.service import PaymentRequest
 from paynexus.payments.step import Step
 from paynexus.payments.steps import Next
@@ -119,7 +119,7 @@ class Till:
 
     def score(self, payment_id: PaymentId) -> str:
         """The fraud decision is stored: ALLOW. What it hands on."""
-        scored = steps.score(self.engine, payment_id, now=system_clock())
+        scored = scoring.score(self.engine, payment_id, now=system_clock())
         assert scored.next is Next.ALLOW, scored.next
         return workflow.to_seen(scored.seen)
 

@@ -22,8 +22,8 @@ from paynexus.idempotency import Scope, fingerprint_of
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.jsontext import BODY_LIMIT_BYTES
 from paynexus.money import Money
+from paynexus.payments import scoring
 from paynexus.payments import service as payments
-from paynexus.payments import steps
 from paynexus.payments.model import Customer
 from paynexus.payments.service import PaymentRequest
 from tests.integration.conftest import Answer, Caller
@@ -96,7 +96,7 @@ class Ask:
         scope = Scope(self.call.merchant_id, self.call.mode, "POST /payments", key)
         fingerprint = fingerprint_of("/payments", key)
         taken = payments.accept(self.database, scope, request, fingerprint=fingerprint, now=now)
-        steps.score(runtime.fraud_engine(), taken.payment_id, now=now)
+        scoring.score(runtime.fraud_engine(), taken.payment_id, now=now)
         return taken.payment_id
 
     def case(self, amount: int = 75_000) -> str:

@@ -19,7 +19,7 @@ from paynexus.fraud.velocity import service as velocity
 from paynexus.gateways.port import Operation, Outcome
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
-from paynexus.payments import endings, operations, service, steps
+from paynexus.payments import endings, operations, scoring, service, steps
 from paynexus.payments.deciding import decide
 from paynexus.payments.model import Status
 from paynexus.payments.step import Step
@@ -98,13 +98,13 @@ def test_a_payment_is_accepted_in_one_statement_and_finished_in_one(
     monkeypatch.setattr(psycopg, "ClientCursor", _counting(database, psycopg.ClientCursor))
     assert velocity.rebuild(database, flow.cache, flow.now)
     # From the second payment on an environment knows the rules.
-    steps.score(flow.engine, accepted(flow), now=flow.now)
+    scoring.score(flow.engine, accepted(flow), now=flow.now)
     sent: Counter[str] = Counter()
     with database.counted("accept", sent):
         payment_id = accepted(flow)
     step = Step(payment_id, Operation.CHARGE, payment_id)
     with database.counted("score", sent):
-        scored = steps.score(flow.engine, payment_id, now=flow.now)
+        scored = scoring.score(flow.engine, payment_id, now=flow.now)
     with database.counted("charge", sent):
         called = steps.call_gateway(
             database,

@@ -13,7 +13,7 @@ from paynexus.gateways.port import Operation, Outcome, Result
 from paynexus.idempotency import fingerprint_of
 from paynexus.ids import PaymentId
 from paynexus.money import Money
-from paynexus.payments import authority, operations, service, steps, workflow
+from paynexus.payments import authority, operations, scoring, service, steps, workflow
 from paynexus.payments.model import Customer, Status
 from paynexus.payments.step import Step
 from paynexus.payments.store import standings
@@ -36,7 +36,7 @@ class Run:
 
     def score(self) -> Standing | None:
         """What scoring hands on."""
-        return steps.score(self.flow.engine, self.payment_id, now=self.flow.now).seen
+        return scoring.score(self.flow.engine, self.payment_id, now=self.flow.now).seen
 
     def charge(self, seen: Standing | None) -> steps.Called:
         """What came of the call."""

@@ -1,4 +1,4 @@
-"""The workflow's steps: score, charge, finish. Each may be run again at any moment by anyone."""
+"""The workflow's steps after scoring: charge, finish. Anyone may run each again at any moment."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -7,23 +7,16 @@ from uuid import UUID
 
 from paynexus.clock import Clock
 from paynexus.db import Connection, Database
-from paynexus.errors import NotFound
-from paynexus.fraud import service as fraud
-from paynexus.fraud.engine import Engine
-from paynexus.fraud.model import Verdict
 from paynexus.gateways.port import Fleet, Operation, Outcome, Result
-from paynexus.ids import PaymentId
-from paynexus.payments import endings, late, places, pursuit
+from paynexus.payments import endings, late, pursuit
 from paynexus.payments.changes import Change
 from paynexus.payments.deciding import decide
 from paynexus.payments.endings import Ended
-from paynexus.payments.model import CHARGEABLE, Challenge
-from paynexus.payments.payer import subject_of
 from paynexus.payments.places import Sites
 from paynexus.payments.preparing import prepare
 from paynexus.payments.pursuit import Call
 from paynexus.payments.step import Step
-from paynexus.payments.store import attempts, commits, standings
+from paynexus.payments.store import commits
 from paynexus.payments.store.attempts import Attempt
 from paynexus.payments.store.late import LateApproval
 from paynexus.payments.store.standings import Standing
@@ -44,40 +37,11 @@ class Next(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """What to do next, and the payment as it was seen for that: the next step may go by it."""
-
-    next: Next
-    seen: Standing | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Called:
-    """What is known of an operation at its gateway, and the payment with it, likewise."""
+    """What is known of an operation at its gateway, and the payment with it as it was seen."""
 
     outcome: Outcome
     seen: Standing | None = None
-
-
-def score(engine: Engine, payment_id: PaymentId, *, now: dt.datetime) -> Scored:
-    """The payment's fraud decision is stored; a challenged payment is CHALLENGED."""
-    db = engine.database
-    with db.reading() as connection:
-        seen = standings.of_operation(connection, payment_id, payment_id)
-        if seen is None:
-            raise NotFound("There is no such payment.")
-        if seen.payment.status not in CHARGEABLE:
-            # What has ended is still asked for where its charge may yet turn up.
-            is_open = attempts.is_open(connection, payment_id)
-            return Scored(Next.ALLOW if is_open else Next.DONE)
-    decision = fraud.assess(engine, subject_of(seen.payment), now=now)
-    is_proven = seen.payment.challenge is Challenge.AUTHENTICATED
-    if decision.verdict is Verdict.CHALLENGE and not is_proven:
-        _challenge(db, seen, now)
-        return Scored(Next.CHALLENGE)
-    verdict = Next.BLOCK if decision.verdict is Verdict.BLOCK else Next.ALLOW
-    # The payer's country is not handed on: a step that decides by it has to look for itself.
-    return Scored(verdict, None if places.depends_on_country(seen) else seen)
 
 
 def call_gateway(
@@ -211,12 +175,3 @@ def _with(standing: Standing, step: Step, call: Call, result: Result) -> Standin
         reference=call.instruction.reference,
     )
     return replace(standing, attempt=attempt, tried=(call.gateway.name,))
-
-
-def _challenge(db: Database, seen: Standing, now: dt.datetime) -> None:
-    def act(connection: Connection, standing: Standing) -> None:
-        change = endings.challenged(standing.payment)
-        if change is not None:
-            commits.end(connection, change, now=now)
-
-    decide(db, seen.payment.id, seen.payment.id, act, seen=seen)

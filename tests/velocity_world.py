@@ -8,13 +8,20 @@ from paynexus import ids
 from paynexus.cache import Cache
 from paynexus.db import Database
 from paynexus.fraud.model import EntityKind, entity
-from paynexus.fraud.velocity import store
 from paynexus.fraud.velocity.counters import Counters
 from paynexus.fraud.velocity.reference import Observation
 from paynexus.fraud.velocity.windows import LOGGED, LONGEST_SECONDS
 from paynexus.ids import MerchantId
 
 PATIENCE_SECONDS = 30
+SQL_OBSERVE = """
+INSERT INTO fraud_observations
+    (payment_id, merchant_id, mode, observed_at, amount, currency, card, customer, email, ip,
+    terminal)
+VALUES (%(payment_id)s, %(merchant_id)s, %(mode)s, %(observed_at)s, %(amount)s, %(currency)s,
+    %(card)s, %(customer)s, %(email)s, %(ip)s, %(terminal)s)
+ON CONFLICT (payment_id) DO NOTHING
+"""
 LONG_AGO = dt.timedelta(seconds=2 * LONGEST_SECONDS)
 GENERATION = "000000000000"
 
@@ -52,7 +59,7 @@ class Shop:
             for one in observations
         ]
         with database.transaction() as tx, tx.cursor() as cursor:
-            cursor.executemany(store.SQL_OBSERVE, rows)
+            cursor.executemany(SQL_OBSERVE, rows)
 
 
 def patient(url: str) -> Cache:

@@ -1624,10 +1624,7 @@ BEGIN
     FROM fraud_revisions AS r
     WHERE r.merchant_id IS NULL OR r.merchant_id = p_merchant_id;
     settings := fraud_settings_of(p_merchant_id);
-    has_gaps := EXISTS (
-        SELECT FROM fraud_velocity_gaps AS g
-        WHERE g.merchant_id = p_merchant_id AND g.mode = p_mode
-    );
+    has_gaps := fraud_velocity_has_gaps(p_merchant_id, p_mode);
 END
 $function$
 ;
@@ -1872,6 +1869,17 @@ AS $function$
     SELECT coalesce(array_agg(DISTINCT rule_id), '{}') FROM fraud_snoozes
     WHERE entity = ANY(p_entities) AND merchant_id = p_merchant_id
         AND created_at <= p_now AND p_now < ends_at
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.fraud_velocity_has_gaps(p_merchant_id uuid, p_mode text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (
+        SELECT FROM fraud_velocity_gaps WHERE merchant_id = p_merchant_id AND mode = p_mode
+    )
 $function$
 ;
 

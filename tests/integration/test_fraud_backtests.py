@@ -152,7 +152,7 @@ class World:
 
     def open_gate(self, scope: Scope | None = None) -> None:
         """The gate lets nearly everything through."""
-        promotion.choose_gate(self.database, OPEN, scope=scope or self.scope)
+        promotion.change_gate(self.database, OPEN, scope=scope or self.scope)
 
     def rows(self, query: str) -> list[Any]:
         """What the database says."""
@@ -654,7 +654,7 @@ def test_a_gate_that_is_none_is_not_chosen(world: World) -> None:
     """The former stays."""
     world.open_gate()
     with pytest.raises(InvalidRequest, match="gate: flipped_max"):
-        promotion.choose_gate(world.database, {"flipped_max": 2}, scope=world.scope)
+        promotion.change_gate(world.database, {"flipped_max": 2}, scope=world.scope)
 
     assert world.rows("SELECT gate ->> 'flipped_max' FROM fraud_settings WHERE gate <> '{}'") == [
         ("1",)

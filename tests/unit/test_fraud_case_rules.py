@@ -11,19 +11,18 @@ from paynexus.fraud.cases.model import (
     CASE_TRANSITIONS,
     CaseFact,
     CaseOutcome,
-    CasePolicy,
     CaseState,
     FraudCase,
     FraudCaseId,
     opens_case,
 )
 from paynexus.fraud.model import Action, Hit, Source, Verdict
+from paynexus.fraud.policy import Limits
 from paynexus.ids import MerchantId, PaymentId
 from paynexus.money import Money
 
 NOW = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)
-ALL = CasePolicy()
-ABOVE_100 = CasePolicy(case_above_minor=100)
+ALL, ABOVE_100 = 0, 100
 
 
 def _hit(action: Action, *, is_shadow: bool = False) -> Hit:
@@ -31,7 +30,7 @@ def _hit(action: Action, *, is_shadow: bool = False) -> Hit:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "amount", "policy", "expected"),
+    ("verdict", "amount", "above", "expected"),
     [
         (Verdict.CHALLENGE, 1, ALL, True),
         (Verdict.BLOCK, 1, ALL, True),
@@ -43,30 +42,30 @@ def _hit(action: Action, *, is_shadow: bool = False) -> Hit:
     ],
 )
 def test_a_stopped_payment_above_the_amount_is_a_case(
-    verdict: Verdict, amount: int, policy: CasePolicy, *, expected: bool
+    verdict: Verdict, amount: int, above: int, *, expected: bool
 ) -> None:
     """By default each; one that was let through is none."""
-    assert opens_case(verdict, [], amount, policy) is expected
+    assert opens_case(verdict, [], amount, above_minor=above) is expected
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_whatever_is_to_be_reviewed_is_a_case(verdict: Verdict) -> None:
     """Also below the amount."""
-    assert opens_case(verdict, [_hit(Action.REVIEW)], 1, ABOVE_100)
+    assert opens_case(verdict, [_hit(Action.REVIEW)], 1, above_minor=ABOVE_100)
 
 
 def test_a_shadow_asks_for_nothing() -> None:
     """It is recorded, and decides nothing."""
-    assert not opens_case(Verdict.ALLOW, [_hit(Action.REVIEW, is_shadow=True)], 1, ALL)
+    assert not opens_case(Verdict.ALLOW, [_hit(Action.REVIEW, is_shadow=True)], 1, above_minor=ALL)
 
 
 def test_a_payment_that_an_allow_list_let_through_is_not_reviewed() -> None:
     """Unless that list is a shadow itself, or was outweighed."""
-    review = _hit(Action.REVIEW)
+    review, shadow = _hit(Action.REVIEW), _hit(Action.ALLOW, is_shadow=True)
 
-    assert not opens_case(Verdict.ALLOW, [_hit(Action.ALLOW), review], 1, ALL)
-    assert opens_case(Verdict.ALLOW, [_hit(Action.ALLOW, is_shadow=True), review], 1, ALL)
-    assert opens_case(Verdict.BLOCK, [_hit(Action.ALLOW), _hit(Action.BLOCK)], 1, ALL)
+    assert not opens_case(Verdict.ALLOW, [_hit(Action.ALLOW), review], 1, above_minor=ALL)
+    assert opens_case(Verdict.ALLOW, [shadow, review], 1, above_minor=ALL)
+    assert opens_case(Verdict.BLOCK, [_hit(Action.ALLOW), _hit(Action.BLOCK)], 1, above_minor=ALL)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_the_policy_is_the_merchants_where_it_is_a_number(
     given: dict[str, object], expected: int
 ) -> None:
     """Else the default: every case is opened."""
-    assert CasePolicy.from_configuration(given) == CasePolicy(expected)
+    assert Limits.from_configuration(given).case_above_minor == expected
 
 
 def test_only_the_steps_of_the_table_are_taken() -> None:

@@ -81,6 +81,13 @@ CREATE TABLE fraud_velocity_gaps (
 );
 CREATE INDEX fraud_velocity_gaps_of_merchant ON fraud_velocity_gaps (merchant_id, mode);
 
+CREATE FUNCTION fraud_velocity_has_gaps(p_merchant_id UUID, p_mode TEXT) RETURNS BOOLEAN
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM fraud_velocity_gaps WHERE merchant_id = p_merchant_id AND mode = p_mode
+    )
+$$;
+
 -- What is known of a payment by hindsight, and since when: of several the latest holds.
 CREATE TABLE fraud_labels (
     id UUID PRIMARY KEY DEFAULT uuidv7(),

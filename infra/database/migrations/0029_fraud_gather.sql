@@ -28,10 +28,7 @@ BEGIN
     FROM fraud_revisions AS r
     WHERE r.merchant_id IS NULL OR r.merchant_id = p_merchant_id;
     settings := fraud_settings_of(p_merchant_id);
-    has_gaps := EXISTS (
-        SELECT FROM fraud_velocity_gaps AS g
-        WHERE g.merchant_id = p_merchant_id AND g.mode = p_mode
-    );
+    has_gaps := fraud_velocity_has_gaps(p_merchant_id, p_mode);
 END
 $$;
 COMMENT ON FUNCTION fraud_gather IS

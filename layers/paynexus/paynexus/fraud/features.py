@@ -62,8 +62,10 @@ _HISTORY = tuple(
     for name, known in history.FEATURES.items()
 )
 _OWN = (*_PAYMENT, *_MERCHANT, *_VELOCITY, *_HISTORY)
+PRESENCE = "has_"
+"""What a feature's name begins with that says whether another is known."""
 _PRESENCE = tuple(
-    Feature(f"has_{feature.name}", Kind.BOOL, f"Whether `{feature.name}` is known.")
+    Feature(f"{PRESENCE}{feature.name}", Kind.BOOL, f"Whether `{feature.name}` is known.")
     for feature in _OWN
     if feature.is_optional
 )

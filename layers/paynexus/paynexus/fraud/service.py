@@ -3,11 +3,10 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from paynexus import changefeed
 from paynexus.db import Connection
 from paynexus.errors import DatabaseUnavailable
-from paynexus.fraud import decisions, observations, store
-from paynexus.fraud.cases.model import CasePolicy, opens_case
+from paynexus.fraud import alerts, decisions, observations, store
+from paynexus.fraud.cases.model import opens_case
 from paynexus.fraud.cases.opening import open_case
 from paynexus.fraud.decisions import Seen
 from paynexus.fraud.engine import Budget, Engine, history_of
@@ -113,8 +112,8 @@ def _judged(
 
 
 def _has_case(subject: Subject, decision: Decision, limits: Limits) -> bool:
-    policy = CasePolicy(limits.case_above_minor)
-    return opens_case(decision.verdict, decision.hits, subject.money.amount, policy)
+    amount, above = subject.money.amount, limits.case_above_minor
+    return opens_case(decision.verdict, decision.hits, amount, above_minor=above)
 
 
 def _is_recorded(engine: Engine, subject: Subject, judged: Judged, now: dt.datetime) -> bool:
@@ -125,7 +124,8 @@ def _is_recorded(engine: Engine, subject: Subject, judged: Judged, now: dt.datet
     with engine.database.transaction() as tx:
         is_first = _record(tx, subject, judged, now)
         if is_first and judged.alert is not None:
-            _announce(tx, subject, judged.alert, judged.decision, now)
+            data = decisions.resource(subject, judged.decision, now)
+            alerts.tell(tx, judged.alert, data, mode=subject.mode, merchant_id=subject.merchant_id)
         if is_first and judged.has_case:
             score = judged.seen.scored.probability if judged.seen.scored else None
             open_case(tx, subject, judged.decision.verdict, score=score, now=now)
@@ -140,21 +140,6 @@ def _record(connection: Connection, subject: Subject, judged: Judged, now: dt.da
         reasons=decisions.reasons_of(judged.decision),
         trace=decisions.trace_of(judged.decision, judged.seen),
         now=now,
-    )
-
-
-def _announce(
-    tx: Connection, subject: Subject, kind: str, decision: Decision, now: dt.datetime
-) -> None:
-    data = decisions.resource(subject, decision, now)
-    changefeed.append_event(
-        tx,
-        source="fraud.alerts",
-        type=kind,
-        mode=subject.mode,
-        merchant_id=subject.merchant_id,
-        object_id=data["id"],
-        data=data,
     )
 
 

@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 
-from paynexus.fraud.features import FEATURES
+from paynexus.fraud.features import FEATURES, PRESENCE
 from paynexus.fraud.model import Subject, Value, normal_email
 from paynexus.fraud.policy import Limits
-
-PRESENCE = "has_"
-"""What a feature's name begins with that says whether another is known."""
 
 
 def values_of(subject: Subject, limits: Limits, *gathered: Mapping[str, Value]) -> dict[str, Value]:

@@ -6,9 +6,10 @@ from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
-from paynexus import changefeed, ids
+from paynexus import ids
 from paynexus.db import Connection, Database
 from paynexus.errors import GateClosed, InvalidRequest, InvalidState, NotFound
+from paynexus.fraud import alerts
 from paynexus.fraud.backtest import effects, gate, resource, service
 from paynexus.fraud.backtest.changes import object_of
 from paynexus.fraud.backtest.effects import decisive
@@ -102,21 +103,6 @@ def list_of(database: Database, page: Page[UUID], *, scope: Scope) -> tuple[list
         return cut(store.page_of(connection, scope, page), page)
 
 
-def choose_gate(database: Database, choices: dict[str, Any], *, scope: Scope) -> Gate:
-    """From now on, the scope's gate asks this; what isn't named is asked as by default.
-
-    Raises InvalidRequest for what is no threshold of the gate, or out of its range.
-    """
-    try:
-        Gate.from_choices(choices)
-    except ValueError as error:
-        raise InvalidRequest(f"gate: {error}", param="gate") from None
-    with database.transaction() as tx:
-        store.revised(tx, scope.merchant_id)
-        settings.choose(tx, scope.merchant_id, {"gate": choices})
-        return Gate.from_choices(settings.in_force(tx, scope.merchant_id)["gate"])
-
-
 def settings_of(database: Database, *, scope: Scope) -> dict[str, Any]:
     """What holds for the scope: `model`, `model_state`, `challenge_at`, `block_at`, `gate`."""
     with database.reading() as connection:
@@ -126,7 +112,8 @@ def settings_of(database: Database, *, scope: Scope) -> dict[str, Any]:
 def change_gate(database: Database, changes: dict[str, Any], *, scope: Scope) -> dict[str, Any]:
     """The scope's gate asks what `changes` name, and the rest as before; None: as by default.
 
-    What holds then, as `settings_of` tells it. Raises InvalidRequest as `choose_gate` does.
+    What holds then, as `settings_of` tells it. Raises InvalidRequest for what is no threshold of
+    the gate, or out of its range.
     """
     with database.transaction() as tx:
         store.revised(tx, scope.merchant_id)
@@ -228,13 +215,5 @@ def _require_latest(tx: Connection, promotion: Promotion) -> None:
 
 
 def _announce(tx: Connection, kind: str, promotion: Promotion) -> None:
-    data = resource.fact_of(promotion)
-    changefeed.append_event(
-        tx,
-        source="fraud.alerts",
-        type=kind,
-        mode=promotion.scope.mode,
-        merchant_id=promotion.scope.merchant_id,
-        object_id=data["id"],
-        data=data,
-    )
+    scope, data = promotion.scope, resource.fact_of(promotion)
+    alerts.tell(tx, kind, data, mode=scope.mode, merchant_id=scope.merchant_id)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NewType, Self
+from typing import NewType
 from uuid import UUID
 
 from paynexus.errors import InvalidState
@@ -70,22 +70,6 @@ LABEL_OF_OUTCOME: Mapping[CaseOutcome, bool] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class CasePolicy:
-    """Which stopped payments a merchant wants to look at.
-
-    `case_above_minor` is in minor units of the payment's currency.
-    """
-
-    case_above_minor: int = 0
-
-    @classmethod
-    def from_configuration(cls, configuration: Mapping[str, Any]) -> Self:
-        """The merchant's own, and the default where it is absent or no number."""
-        given = configuration.get("case_above_minor")
-        return cls(given) if type(given) is int and given >= 0 else cls()
-
-
-@dataclass(frozen=True, slots=True)
 class FraudCase:
     """A payment that a person looks at, as it was decided about and as the case stands."""
 
@@ -135,14 +119,14 @@ class Note:
     created_at: dt.datetime
 
 
-def opens_case(verdict: Verdict, hits: Iterable[Hit], amount: int, policy: CasePolicy) -> bool:
+def opens_case(verdict: Verdict, hits: Iterable[Hit], amount: int, *, above_minor: int) -> bool:
     """Whether a person is to look at the payment of `amount` minor units.
 
     At each that a rule, list or score asks to review, and at each that was challenged or blocked
-    above the policy's amount. Shadow hits ask for nothing; nor does a review of a payment that an
-    allow-list let through.
+    above `above_minor`, the merchant's `case_above_minor`. Shadow hits ask for nothing; nor does
+    a review of a payment that an allow-list let through.
     """
     actions = {hit.action for hit in hits if not hit.is_shadow}
     if verdict is Verdict.ALLOW:
         return Action.REVIEW in actions and Action.ALLOW not in actions
-    return Action.REVIEW in actions or amount > policy.case_above_minor
+    return Action.REVIEW in actions or amount > above_minor

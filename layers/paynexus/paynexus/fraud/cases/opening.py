@@ -2,8 +2,9 @@
 
 import datetime as dt
 
-from paynexus import changefeed, ids
+from paynexus import ids
 from paynexus.db import Connection
+from paynexus.fraud import alerts
 from paynexus.fraud.cases import store
 from paynexus.fraud.cases.model import CaseState, FraudCase, FraudCaseId
 from paynexus.fraud.cases.resource import case_fact
@@ -41,13 +42,4 @@ def open_case(
 
 def tell(tx: Connection, kind: str, case: FraudCase) -> None:
     """The fact is part of the transaction, which holds the case's row."""
-    data = case_fact(case)
-    changefeed.append_event(
-        tx,
-        source="fraud.alerts",
-        type=kind,
-        mode=case.mode,
-        merchant_id=case.merchant_id,
-        object_id=data["id"],
-        data=data,
-    )
+    alerts.tell(tx, kind, case_fact(case), mode=case.mode, merchant_id=case.merchant_id)

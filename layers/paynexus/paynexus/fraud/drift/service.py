@@ -11,7 +11,7 @@ from paynexus.db import Database
 from paynexus.fraud.drift import store
 from paynexus.fraud.drift.psi import Drift, drift
 from paynexus.fraud.drift.store import Seen, Week
-from paynexus.fraud.features import FEATURES
+from paynexus.fraud.features import FEATURES, PRESENCE
 from paynexus.fraud.model import Value
 from paynexus.observability import gauge
 
@@ -30,7 +30,7 @@ SCORE = "score"
 """How the model's score is called beside the features."""
 MODES = ("test", "live")
 DAY = dt.timedelta(days=1)
-TOLD = tuple(name for name in FEATURES if not name.startswith("has_"))
+TOLD = tuple(name for name in FEATURES if not name.startswith(PRESENCE))
 """Features that are compared: whether one is known has a bin of its own."""
 
 

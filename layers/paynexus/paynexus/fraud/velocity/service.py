@@ -59,8 +59,8 @@ def observe_and_count(
 ) -> Counted:
     """It counts from now on, and this is what the windows answer about it, itself included.
 
-    Its row in fraud_observations is committed already. `has_gaps` is what `store.SQL_HAS_GAPS`
-    said in that statement: while it does, Redis is told, and Postgres asked. Never raises for
+    Its row in fraud_observations is committed already. `has_gaps` is what `fraud_gather`
+    said: while it does, Redis is told, and Postgres asked. Never raises for
     Redis, nor for a Postgres that is away or takes longer than `timeout_ms`.
     """
     told = Counters(cache).observe(observation)
@@ -68,7 +68,7 @@ def observe_and_count(
         return Counted(told, "redis")
     try:
         with database.statement() as connection:
-            values = store.count_within(
+            values = store.count(
                 connection,
                 observation,
                 missed_at=now if told is None else None,

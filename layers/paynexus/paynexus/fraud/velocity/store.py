@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from paynexus.db import Connection, bounded
+from paynexus.db import STATEMENT_TIMEOUT_MS, Connection, bounded
 from paynexus.fraud.model import EntityKind, entity
 from paynexus.fraud.velocity.reference import Counts, Observation
 from paynexus.fraud.velocity.windows import (
@@ -24,23 +24,6 @@ from paynexus.ids import MerchantId
 MERCHANT_ROWS_MAX = 50_000
 """Of a merchant, the newest so many payments are read when Postgres counts; of one that has more
 in its windows the answers are least numbers. Redis counts all."""
-
-SQL_OBSERVE = """
-INSERT INTO fraud_observations
-    (payment_id, merchant_id, mode, observed_at, amount, currency, card, customer, email, ip,
-    terminal)
-VALUES (%(payment_id)s, %(merchant_id)s, %(mode)s, %(observed_at)s, %(amount)s, %(currency)s,
-    %(card)s, %(customer)s, %(email)s, %(ip)s, %(terminal)s)
-ON CONFLICT (payment_id) DO NOTHING
-"""
-"""The payment is in the log, to be committed before it is counted."""
-
-SQL_HAS_GAPS = """
-EXISTS (
-    SELECT FROM fraud_velocity_gaps WHERE merchant_id = %(merchant_id)s AND mode = %(mode)s
-)
-"""
-"""Whether a Redis that is well may not know some payment of the merchant: a term of a SELECT."""
 
 _MINUTE_OF = "date_trunc('minute', %(at)s)"
 
@@ -105,44 +88,35 @@ FROM {" CROSS JOIN ".join(_counting(kind) for kind in EntityKind)}
 
 
 def count(
-    connection: Connection, observation: Observation, *, missed_at: dt.datetime | None = None
-) -> Counts:
-    """What the windows answer about it; its row in the log is committed already.
-
-    With `missed_at`, it is on record that Redis may not know of it.
-    """
-    row = connection.execute(SQL_COUNT.encode(), _asked(observation, missed_at)).fetchone()
-    return _told(observation, row)
-
-
-def count_within(
     connection: Connection,
     observation: Observation,
     *,
-    missed_at: dt.datetime | None,
-    milliseconds: int,
+    missed_at: dt.datetime | None = None,
+    milliseconds: int = STATEMENT_TIMEOUT_MS,
 ) -> Counts:
-    """The same in one round trip, or QueryCanceled (psycopg) when the time is up."""
-    values = _asked(observation, missed_at)
+    """What the windows answer about it; its row in the log is committed already.
+
+    One round trip; QueryCanceled (psycopg) when the time is up. With `missed_at`, it is on
+    record that Redis may not know of it.
+    """
+    values = values_of(observation, missed_at=missed_at)
     with bounded(connection, SQL_COUNT, values, milliseconds=milliseconds) as cursor:
-        return _told(observation, cursor.fetchone())
+        row = cursor.fetchone()
+    assert row is not None, "aggregates have one row"  # noqa: S101 - says why
+    return {
+        window.name: told if window.of in observation.entities else None
+        for window, told in zip(ANSWERED, row, strict=True)
+    }
 
 
-def _asked(observation: Observation, missed_at: dt.datetime | None) -> dict[str, Any]:
+def values_of(observation: Observation, *, missed_at: dt.datetime | None = None) -> dict[str, Any]:
+    """What SQL_COUNT is asked."""
     return {
         "payment_id": observation.payment_id,
         "at": observation.at,
         "currency": observation.currency,
         "missed_at": missed_at,
         **{kind: observation.entities.get(kind) for kind in LOGGED},
-    }
-
-
-def _told(observation: Observation, row: Sequence[Any] | None) -> Counts:
-    assert row is not None, "aggregates have one row"  # noqa: S101 - says why
-    return {
-        window.name: told if window.of in observation.entities else None
-        for window, told in zip(ANSWERED, row, strict=True)
     }
 
 

@@ -63,7 +63,7 @@ SELECT * FROM book('{"id": "00000000-0000-7000-8000-000000000006", "state": "sin
     "debit_merchant": "00000000-0000-7000-8000-00000000cafe"}');
 
 -- **Return.** The bank refuses: the payout is reversed, whole and once, by a transfer that names
--- it. (The product books `payout_returned` instead, which has the same effect and a kind of its
+-- it. (The product books `payout_rejected` instead, which has the same effect and a kind of its
 -- own.)
 SELECT * FROM book('{"id": "00000000-0000-7000-8000-000000000007", "state": "reverse",
     "reverses": "00000000-0000-7000-8000-000000000006"}');

@@ -10,9 +10,10 @@ CREATE DOMAIN positive AS BIGINT CONSTRAINT amount_is_positive CHECK (VALUE > 0)
 CREATE DOMAIN movement AS BIGINT CONSTRAINT entry_moves_something CHECK (VALUE <> 0);
 CREATE TYPE transfer_state AS ENUM ('single', 'pending', 'post', 'void', 'expire');
 CREATE TYPE transfer_kind AS ENUM (
-    'payment', 'fee', 'refund', 'payout', 'payout_paid', 'payout_returned', 'gateway_cost',
-    'dispute', 'dispute_cover', 'dispute_excess', 'dispute_won', 'reserve_hold',
-    'reserve_release', 'adjustment', 'import', 'reversal', 'late_approval'
+    'payment', 'fee', 'refund', 'payout', 'payout_paid', 'payout_rejected', 'payout_returned',
+    'gateway_payout', 'gateway_cost', 'unexplained_in', 'unexplained_out', 'dispute',
+    'dispute_cover', 'dispute_excess', 'dispute_won', 'reserve_hold', 'reserve_release',
+    'adjustment', 'import', 'reversal', 'late_approval'
 );
 CREATE TYPE entry_type AS ENUM ('pending', 'posted', 'voided');
 

@@ -52,10 +52,17 @@ BOOKINGS: Mapping[TransferKind, tuple[AccountType, AccountType]] = MappingProxyT
         TransferKind.REFUND: (AccountType.MERCHANT_PAYABLE, AccountType.GATEWAY_RECEIVABLE),
         TransferKind.PAYOUT: (AccountType.MERCHANT_PAYABLE, AccountType.SETTLEMENT_IN_TRANSIT),
         TransferKind.PAYOUT_PAID: (AccountType.SETTLEMENT_IN_TRANSIT, AccountType.CASH),
-        TransferKind.PAYOUT_RETURNED: (
+        TransferKind.PAYOUT_REJECTED: (
             AccountType.SETTLEMENT_IN_TRANSIT,
             AccountType.MERCHANT_PAYABLE,
         ),
+        TransferKind.PAYOUT_RETURNED: (AccountType.CASH, AccountType.MERCHANT_PAYABLE),
+        TransferKind.RESERVE_HOLD: (AccountType.MERCHANT_PAYABLE, AccountType.RESERVE),
+        TransferKind.RESERVE_RELEASE: (AccountType.RESERVE, AccountType.MERCHANT_PAYABLE),
+        TransferKind.GATEWAY_PAYOUT: (AccountType.CASH, AccountType.GATEWAY_RECEIVABLE),
+        TransferKind.GATEWAY_COST: (AccountType.GATEWAY_COSTS, AccountType.GATEWAY_RECEIVABLE),
+        TransferKind.UNEXPLAINED_IN: (AccountType.CASH, AccountType.SUSPENSE),
+        TransferKind.UNEXPLAINED_OUT: (AccountType.SUSPENSE, AccountType.CASH),
         TransferKind.DISPUTE: (AccountType.DISPUTE, AccountType.GATEWAY_RECEIVABLE),
         TransferKind.DISPUTE_COVER: (AccountType.MERCHANT_PAYABLE, AccountType.DISPUTE),
         TransferKind.DISPUTE_EXCESS: (AccountType.SUSPENSE, AccountType.DISPUTE),
@@ -65,5 +72,5 @@ BOOKINGS: Mapping[TransferKind, tuple[AccountType, AccountType]] = MappingProxyT
 )
 """What the product books: the account that is debited, and the one that is credited.
 
-The other kinds are named for imports and corrections; nothing in the product books them yet.
+The other kinds are corrections and imports: they name their accounts themselves.
 """

@@ -13,6 +13,7 @@ from paynexus.ledger.results import Net, Result, status_of
 from paynexus.ledger.rows import ORDERS, row_of
 
 SQL_TRANSFERS = f"SELECT t.* FROM ledger_transfers({ORDERS}, %s) AS t"  # noqa: S608 - a constant
+SQL_LOCK = f"SELECT ledger_lock({ORDERS})"
 SQL_EXPIRE = "SELECT ledger_expire(%s)"
 
 
@@ -29,6 +30,17 @@ def transfers(
     values = ([row_of(order) for order in orders], with_balances)
     with tx.cursor(row_factory=dict_row) as cursor:
         return [_result(row) for row in cursor.execute(SQL_TRANSFERS, values)]
+
+
+def lock(tx: Connection, orders: Sequence[Order]) -> None:
+    """What new transfers will touch is locked, all in one order, and their accounts are open.
+
+    For many of them that are booked in several calls of `transfers`, which then never wait in a
+    circle with others.
+    """
+    pairs = {(o.transfer.debit, o.transfer.credit): o for o in orders if o.transfer}
+    if pairs:
+        tx.execute(SQL_LOCK, ([row_of(order) for order in pairs.values()],))
 
 
 def post(tx: Connection, transfer: Transfer, *, at: dt.datetime | None = None) -> Result:

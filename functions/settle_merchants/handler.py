@@ -10,21 +10,23 @@ from paynexus.settlement import service
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Settle everything posted before the cut-off and say how much that was.
+    """Settle what is due and say how much that was.
 
-    The cut-off is `cutoff` where a person names one, else the `time` that the scheduler was to
-    call at (so that a call it repeats makes the same settlements), else now.
+    The scheduler's call (it has a `time`) settles by each merchant's terms. A person's settles
+    everybody, up to the `cutoff` that it names, else up to now.
     """
+    now = runtime.clock()()
     run = service.settle(
         runtime.database(),
         runtime.bank(),
-        now=runtime.clock()(),
-        cutoff=_cutoff(event.get("cutoff") or event.get("time")),
+        now=now,
+        cutoff=_cutoff(event.get("cutoff")) if "cutoff" in event or "time" in event else now,
     )
     return {
         "made": run.made,
         "instructed": run.instructed,
         "failed": run.failed,
+        "released": run.released,
         "carried": run.carried,
     }
 

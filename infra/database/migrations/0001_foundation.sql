@@ -38,7 +38,10 @@ CREATE TABLE payout_accounts (
     holder TEXT NOT NULL,
     iban TEXT NOT NULL,
     bic TEXT,
-    PRIMARY KEY (merchant_id, currency)
+    address JSONB,
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (merchant_id, currency),
+    CONSTRAINT payout_address_has_town_and_country CHECK (address ?& ARRAY['town', 'country'])
 );
 
 CREATE TABLE clients (

@@ -9,6 +9,16 @@ the tables (`rebuild`).
 from paynexus.changefeed.rebuild import republish
 from paynexus.changefeed.replication import Source
 from paynexus.changefeed.service import Report, create_slot, drain, run
-from paynexus.changefeed.store import append_event
+from paynexus.changefeed.store import Fact, append_event, append_events
 
-__all__ = ["Report", "Source", "append_event", "create_slot", "drain", "republish", "run"]
+__all__ = [
+    "Fact",
+    "Report",
+    "Source",
+    "append_event",
+    "append_events",
+    "create_slot",
+    "drain",
+    "republish",
+    "run",
+]

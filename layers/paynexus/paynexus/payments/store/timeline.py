@@ -31,15 +31,14 @@ WITH keys AS (
 ), told AS (
     SELECT * FROM events WHERE object_id = ANY(%(objects)s) AND merchant_id = %(merchant_id)s
 ), paid AS (
-    SELECT l.settlement_id, sum(l.amount) AS amount
+    SELECT settlement_of_entry(e.account_id, e.id) AS settlement_id, sum(-e.delta) AS amount
     FROM transfers AS t
     INNER JOIN ledger_entries AS e ON e.account_id IN (t.debit_account_id, t.credit_account_id)
         AND e.id >= ledger_entry_id_at(t.created_at)
         AND e.id < ledger_entry_id_at(t.created_at) + 1024
-        AND e.transfer_id = t.id
-    INNER JOIN settlement_lines AS l ON l.entry_id = e.id
+        AND e.transfer_id = t.id AND e.type = 'posted'
     WHERE t.transaction_id = %(payment_id)s
-    GROUP BY l.settlement_id
+    GROUP BY 1
 ), facts AS (
     SELECT created_at AS at, 0 AS rank, object_id::TEXT AS ref, 'request' AS kind,
         jsonb_build_object('operation', operation, 'key', key) AS fields
@@ -83,12 +82,18 @@ WITH keys AS (
     INNER JOIN settlements AS s ON s.id = p.settlement_id
     UNION ALL
     SELECT f.processed_at, 8, encode(b.file_sha256, 'hex') || ':' || b.position, 'bank_line',
-        jsonb_build_object('settlement', b.matched, 'line', b.kind, 'reference', b.reference,
-            'code', b.code, 'amount', b.amount, 'currency', b.currency,
-            'booked_on', b.booked_on)
+        jsonb_build_object('settlement', p.settlement_id,
+            'line', CASE b.kind WHEN 'part' THEN 'entry' ELSE b.kind END,
+            'reference', b.reference,
+            'code', coalesce(nullif(concat_ws('/', b.code, b.reason_code), ''),
+                CASE WHEN b.is_debit THEN 'DBIT' ELSE 'CRDT' END),
+            'amount', b.amount, 'currency', b.currency, 'booked_on', b.booked_on)
     FROM paid AS p
+    INNER JOIN settlements AS s ON s.id = p.settlement_id
     INNER JOIN bank_lines AS b ON b.matched = p.settlement_id
-    INNER JOIN bank_files AS f ON f.direction = b.direction AND f.sha256 = b.file_sha256
+        -- What the bank said of the whole file.
+        OR b.message_id = s.message_id AND b.kind = 'status' AND b.end_to_end_id IS NULL
+    INNER JOIN bank_files AS f ON f.direction = 'in' AND f.sha256 = b.file_sha256
 )
 SELECT * FROM facts
 WHERE %(after_at)s::TIMESTAMPTZ IS NULL

@@ -1,0 +1,1 @@
+"""One run of settlement: what each merchant is owed up to its cut-off becomes a settlement."""

@@ -1,0 +1,1 @@
+"""The bank's words applied: statuses, statements, returns."""

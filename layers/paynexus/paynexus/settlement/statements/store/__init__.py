@@ -1,0 +1,1 @@
+"""What banks said, and what became of it, in Postgres."""

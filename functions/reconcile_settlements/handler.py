@@ -1,4 +1,4 @@
-"""Reconcile settlements: take each file that the bank left, once."""
+"""Reconcile settlements: take each file that the bank or a gateway left, once."""
 
 import json
 from collections.abc import Mapping
@@ -7,10 +7,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from paynexus import runtime
+from paynexus import letterbox, runtime
 from paynexus.errors import BankFileRefused
 from paynexus.observability import count, logger
 from paynexus.settlement import reconciliation
+from paynexus.settlement.acquirers import service as acquirers
 
 # A batch that fails as a whole is still an answer: the queue repeats it, then sets it aside.
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -27,10 +28,17 @@ def reconcile(record: SQSRecord) -> None:
     """Apply one file; a refused one ends in the dead-letter queue, where an alarm waits."""
     key = json.loads(record.body)["detail"]["object"]["key"]
     try:
-        reconciliation.reconcile(
-            runtime.database(), runtime.bank(), object_key=key, now=runtime.clock()()
-        )
+        _take(key)
     except BankFileRefused as error:
         count("BankFileRefused")
         logger.error("bank file refused", file=key, reason=error.detail)
         raise
+
+
+def _take(key: str) -> None:
+    db, now = runtime.database(), runtime.clock()()
+    if not key.startswith(acquirers.FOLDER):
+        reconciliation.reconcile(db, runtime.bank(), object_key=key, now=now)
+        return
+    with letterbox.shelf().get(key) as file:
+        acquirers.take(db, file, name=key, prove=letterbox.prove, now=now)

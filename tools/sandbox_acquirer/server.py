@@ -11,13 +11,13 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 from tools.sandbox_acquirer.disputes import asked_of, outcome_of
 from tools.sandbox_acquirer.rules import Operation, RequestRefused, request_of
 from tools.sandbox_acquirer.service import Acquirer
+from tools.sandbox_acquirer.settlement import day_of, planted_of
 from tools.sandbox_acquirer.tokens import Fault
 
 BODY_BYTES_MAX = 64 * 1024
@@ -38,6 +38,8 @@ ROUTES = {
     "POST /v1/disputes/{id}/close": "Play the payer's bank: decide a dispute, `won` or `lost`.",
     "GET /v1/disputes/{id}": "One dispute as it is now.",
     "GET /v1/settlement-file": "The money of one UTC day (`date=YYYY-MM-DD`) as CSV.",
+    "GET /v1/payouts": "What is paid for that day's file, by currency.",
+    "POST /v1/settlement-faults": "Play a careless acquirer: plant a fault in a day's file.",
     "GET /v1/statistics": "Counts and totals of everything recorded.",
     "GET /health": "Liveness; needs no key.",
 }
@@ -125,6 +127,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _operate(self, body: dict[str, object]) -> None:
         path = urllib.parse.urlsplit(self.path).path
+        if path == "/v1/settlement-faults":
+            self._reply(_json(self.server.acquirer.plant(*planted_of(body))))
+            return
         match = _ACTION.fullmatch(path)
         if match is None and self._dispute(path, body):
             return
@@ -216,11 +221,11 @@ class Handler(BaseHTTPRequestHandler):
         return _json(self.server.acquirer.charges(after=after, limit=limit))
 
     def _settlement_file(self, query: dict[str, str]) -> Reply:
-        try:
-            day = date.fromisoformat(query.get("date", ""))
-        except ValueError as error:
-            raise RequestRefused(400, "invalid_request", "date: YYYY-MM-DD") from error
+        day = day_of(query.get("date"))
         return Reply(200, self.server.acquirer.settlement_file(day).encode(), "text/csv")
+
+    def _payouts(self, query: dict[str, str]) -> Reply:
+        return _json(self.server.acquirer.payouts(day_of(query.get("date"))))
 
     def _statistics(self, _query: dict[str, str]) -> Reply:
         return _json(self.server.acquirer.statistics())
@@ -269,6 +274,7 @@ Handler.reads = {
     "/health": Handler._health,  # noqa: SLF001 - the class's own table
     "/v1/charges": Handler._charges,  # noqa: SLF001
     "/v1/settlement-file": Handler._settlement_file,  # noqa: SLF001
+    "/v1/payouts": Handler._payouts,  # noqa: SLF001
     "/v1/statistics": Handler._statistics,  # noqa: SLF001
 }
 

@@ -1,14 +1,13 @@
 """Use cases of the acquirer: take an operation, tell what became of it, list the day's money."""
 
-import csv
-import io
 import json
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
+from tools.sandbox_acquirer import settlement
 from tools.sandbox_acquirer.disputes import (
     RESPOND_WITHIN_DAYS,
     Asked,
@@ -27,6 +26,7 @@ from tools.sandbox_acquirer.rules import (
     fee_of,
     opened,
 )
+from tools.sandbox_acquirer.settlement import OfADay, Planted
 from tools.sandbox_acquirer.store import Entry, Store
 from tools.sandbox_acquirer.tokens import (
     APPROVAL,
@@ -39,17 +39,6 @@ from tools.sandbox_acquirer.tokens import (
 )
 
 IN_PROGRESS_WAIT_SECONDS = 10.0
-SETTLEMENT_COLUMNS = (
-    "line",
-    "reference",
-    "operation",
-    "charge_reference",
-    "currency",
-    "gross",
-    "fee",
-    "net",
-    "created",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +146,27 @@ class Acquirer:
 
     def settlement_file(self, day: date) -> str:
         """The day's money (UTC) as CSV: one line per operation that moved any."""
+        return settlement.csv_of(self._name, day, self._settled(day))
+
+    def payouts(self, day: date) -> dict[str, object]:
+        """What is paid for the day's file, by currency."""
+        return {"data": settlement.payouts_of(self._name, day, self._settled(day))}
+
+    def plant(self, day: date, planted: Planted) -> dict[str, object]:
+        """The day's settlement file and its payouts have the fault from now on."""
+        self._store.plant(day.isoformat(), planted)
+        return {"date": day.isoformat(), **asdict(planted)}
+
+    def _settled(self, day: date) -> list[settlement.Line]:
+        before = day - timedelta(days=1)
+        faults = settlement.Faults(
+            *(OfADay(self._store.planted(d.isoformat())) for d in (day, before))
+        )
+        return settlement.lines_of(day, self._moved(day), self._moved(before), faults)
+
+    def _moved(self, day: date) -> list[settlement.Line]:
         start, end = day.isoformat(), (day + timedelta(days=1)).isoformat()
-        out = io.StringIO(newline="")
-        writer = csv.writer(out)
-        writer.writerow(SETTLEMENT_COLUMNS)
-        for row in self._store.settled_between(start, end):
-            gross, fee = int(str(row["settled"])), int(str(row["fee"]))
-            names = ("sequence", "reference", "operation", "charge_reference", "currency")
-            writer.writerow(
-                [*(row[name] for name in names), gross, fee, gross - fee, row["created_at"]],
-            )
-        return out.getvalue()
+        return [settlement.Line(*row) for row in self._store.settled_between(start, end)]
 
     def _replay(self, request: Request) -> Exchange | None:
         stored = self._store.operation(request.reference)

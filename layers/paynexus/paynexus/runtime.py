@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from paynexus.payments.workflow import Workflow
     from paynexus.qr.keys import KeyRing
     from paynexus.sealing import Vault
-    from paynexus.settlement.port import Bank
+    from paynexus.settlement.bank.port import Bank
 
 
 KEYS_SECONDS = 60
@@ -265,7 +265,7 @@ def workflow() -> Workflow:
 @once
 def bank() -> Bank:
     """The bank's boxes."""
-    from paynexus.settlement.s3 import S3Bank
+    from paynexus.settlement.bank.s3 import S3Bank
 
     return S3Bank(aws("s3"), settings().require("bank_bucket"))
 

@@ -6,10 +6,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import islice
+from typing import BinaryIO
 
 import urllib3.exceptions
 from urllib3 import BaseHTTPResponse
@@ -61,6 +62,45 @@ def exchange(
     an instant ago, and then nobody could say whether the request got through. (Resolving the
     name is the one step that the operating system times by itself.)
     """
+    if content is None and body is not None:
+        content = json.dumps(body).encode()
+    given = {"Content-Type": "application/json", "Connection": "close", **headers}
+    request = _Request(method, parse_url(url).request_uri, content, given)
+    return _exchange(url, request, deadline_seconds, _gathered)
+
+
+def download(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    into: BinaryIO,
+    bytes_max: int,
+    deadline_seconds: float,
+) -> int | Failure:
+    """The status of the answer, whose whole content is in `into`; or how it failed, likewise.
+
+    UNREADABLE when there is more of it than `bytes_max`.
+    """
+
+    def write(response: BaseHTTPResponse) -> int | None:
+        left = bytes_max
+        for chunk in response.stream(ANSWER_CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                return None
+            into.write(chunk)
+        return response.status
+
+    request = _Request("GET", parse_url(url).request_uri, None, {"Connection": "close", **headers})
+    return _exchange(url, request, deadline_seconds, write)
+
+
+def _exchange[T](
+    url: str,
+    request: _Request,
+    deadline_seconds: float,
+    take: Callable[[BaseHTTPResponse], T | None],
+) -> T | Failure:
     started = time.monotonic()
     connection = _connection(url, min(deadline_seconds, CONNECT_SECONDS_MAX))
     try:
@@ -69,23 +109,18 @@ def exchange(
         connection.close()
         return Failure(Moment.CONNECT, _kind_of(error))
     left = max(deadline_seconds - (time.monotonic() - started), 0.0)
-    if content is None and body is not None:
-        content = json.dumps(body).encode()
-    request = _Request(
-        method,
-        parse_url(url).request_uri,
-        content,
-        {"Content-Type": "application/json", "Connection": "close", **headers},
-    )
     with contextlib.closing(connection), _cut_off(connection, left) as is_cut_off:
         # A time-out of zero would mean "don't block"; the cut-off strikes at once anyway.
         connection.timeout = left or None
-        return _talk(connection, request, is_cut_off)
+        return _talk(connection, request, is_cut_off, take)
 
 
-def _talk(
-    connection: HTTPConnection, request: _Request, is_cut_off: threading.Event
-) -> Answer | Failure:
+def _talk[T](
+    connection: HTTPConnection,
+    request: _Request,
+    is_cut_off: threading.Event,
+    take: Callable[[BaseHTTPResponse], T | None],
+) -> T | Failure:
     moment = Moment.SEND
     try:
         connection.request(
@@ -93,16 +128,20 @@ def _talk(
         )
         moment = Moment.ANSWER
         response = connection.getresponse()
-        chunks = list(islice(response.stream(ANSWER_CHUNK_BYTES), ANSWER_CHUNKS_MAX + 1))
+        taken = take(response)
     except _ERRORS as error:
         return Failure(moment, Kind.TIMED_OUT if is_cut_off.is_set() else _kind_of(error))
     if is_cut_off.is_set():
         return Failure(moment, Kind.TIMED_OUT)
     if not _has_stated_end(response):
         return Failure(moment, Kind.BROKEN)
-    if len(chunks) > ANSWER_CHUNKS_MAX:
-        return Failure(moment, Kind.UNREADABLE)
-    return _read(response, b"".join(chunks))
+    return Failure(moment, Kind.UNREADABLE) if taken is None else taken
+
+
+def _gathered(response: BaseHTTPResponse) -> Answer | None:
+    """The answer; None when it is too long for one."""
+    chunks = list(islice(response.stream(ANSWER_CHUNK_BYTES), ANSWER_CHUNKS_MAX + 1))
+    return _read(response, b"".join(chunks)) if len(chunks) <= ANSWER_CHUNKS_MAX else None
 
 
 def _has_stated_end(response: BaseHTTPResponse) -> bool:

@@ -1,0 +1,1 @@
+"""Schedule: have the settlement files of gateways that offer them."""

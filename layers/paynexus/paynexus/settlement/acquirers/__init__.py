@@ -1,0 +1,1 @@
+"""Gateways' settlement files, held against the ledger and against what arrives at the bank."""

@@ -1,0 +1,1 @@
+"""The room's SQL, run on the caller's connection."""

@@ -1,0 +1,1 @@
+"""Keeps an eye on breaks and clearing accounts."""

@@ -1,17 +1,22 @@
 """Who asks, under which key, and for which objects: read off a merchant's request."""
 
+import re
 from typing import Annotated
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from paynexus import http, idempotency, ids, runtime
-from paynexus.errors import NotFound
+from paynexus.errors import InvalidRequest, NotFound
 from paynexus.events import FACTS
 from paynexus.lists.query import Asked, EndpointName, EventName
 from paynexus.notification.model import DeliveryState, EndpointStatus, Owner
+from paynexus.settlement.merchant.model import LINES_LIMIT
 from paynexus.settlement.model import Status
+
+ENTRY_ID = re.compile("[1-9][0-9]{0,18}")
+ENTRY_ID_MAX = 2**63 - 1
 
 
 def _known(kind: str) -> str:
@@ -36,6 +41,24 @@ class SettlementsAsked(Asked):
     currency: http.Currency | None = None
 
 
+class LinesAsked(BaseModel):
+    """Which lines of a settlement are asked for; without a limit, as many as the form has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=LINES_LIMIT)] | None = None
+    starting_after: Annotated[
+        str | None, Field(max_length=64, description="the last entry that was seen")
+    ] = None
+
+    def after(self) -> int:
+        """The entry after which the lines begin; InvalidRequest for what no entry can be."""
+        try:
+            return 0 if self.starting_after is None else entry_id(self.starting_after)
+        except ValueError as error:
+            raise InvalidRequest(f"starting_after: {error}", param="starting_after") from None
+
+
 class EventsAsked(Asked):
     """Which events are asked for."""
 
@@ -55,6 +78,13 @@ class EndpointsAsked(Asked):
     """Which webhook endpoints are asked for."""
 
     status: EndpointStatus | None = None
+
+
+def entry_id(text: str) -> int:
+    """The number of a ledger entry; ValueError for what can't be one."""
+    if not ENTRY_ID.fullmatch(text) or int(text) > ENTRY_ID_MAX:
+        raise ValueError("not an id of a ledger entry")
+    return int(text)
 
 
 def owner_of(router: BaseRouter) -> Owner:

@@ -10,6 +10,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 from merchants_api.routing import Routing
 from paynexus import http, runtime
 from paynexus.merchants import service, views
+from paynexus.merchants.model import Profile
+from paynexus.settlement.merchant import views as settlement_views
+from paynexus.settlement.merchant.agreements import service as agreements
 
 AMOUNT_MAX = 10**15
 PAYMENTS_MAX = 10**6
@@ -67,10 +70,9 @@ class MerchantChange(http.Strict):
 
 @router.get("/merchant", summary="Read the merchant's own record")
 def read_merchant() -> Response[str]:
-    """Name, fees, payout accounts and configuration."""
+    """Name, fees, payout accounts, when it is paid, and configuration."""
     principal = runtime.principal(router)
-    profile = service.profile_of(runtime.database(), principal.merchant_id)
-    return http.reply(200, views.resource(profile, mode=principal.mode))
+    return _shown(service.profile_of(runtime.database(), principal.merchant_id), principal.mode)
 
 
 @router.patch("/merchant", summary="Change name, place and configuration")
@@ -86,4 +88,10 @@ def change_merchant(body: Annotated[MerchantChange, Body()]) -> Response[str]:
         category_code=changes.get("category_code"),
         configuration=changes.get("configuration"),
     )
-    return http.reply(200, views.resource(profile, mode=principal.mode))
+    return _shown(profile, principal.mode)
+
+
+def _shown(profile: Profile, mode: str) -> Response[str]:
+    terms = agreements.terms_of(runtime.database(), profile.merchant.id)
+    agreed = [settlement_views.agreed(currency, one) for currency, one in terms.items()]
+    return http.reply(200, views.resource(profile, mode=mode) | {"settlement_terms": agreed})

@@ -1,14 +1,13 @@
 """A merchant's balances and the ledger entries that they are made of."""
 
 import datetime as dt
-import re
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
-from merchants_api.asked import EntriesAsked
+from merchants_api.asked import EntriesAsked, entry_id
 from paynexus import http, ids, runtime
 from paynexus.errors import InvalidRequest
 from paynexus.ledger import reading
@@ -17,8 +16,6 @@ from paynexus.ledger.reading import Hold, Owed
 from paynexus.lists.model import cut
 from paynexus.lists.query import Moment
 
-ENTRY_ID = re.compile("[1-9][0-9]{0,18}")
-ENTRY_ID_MAX = 2**63 - 1
 HOLDS_LIMIT = 100
 """Open holds that are told with each balance, the oldest first."""
 
@@ -54,7 +51,7 @@ def read_balances(
 def list_ledger_entries(asked: Annotated[EntriesAsked, Query()]) -> Response[str]:
     """Newest first, all those that fit every filter that is given."""
     principal = runtime.principal(router)
-    page = asked.page(_entry_id)
+    page = asked.page(entry_id)
     with runtime.database().reading() as connection:
         found = reading.entries(connection, principal.merchant_id, principal.mode, page)
     entries, has_more = cut(found, page)
@@ -119,12 +116,6 @@ def _entry(entry: Entry) -> dict[str, object]:
         "object_id": entry.object_id,
         "created": entry.created_at.isoformat(),
     }
-
-
-def _entry_id(text: str) -> int:
-    if not ENTRY_ID.fullmatch(text) or int(text) > ENTRY_ID_MAX:
-        raise ValueError("not an id of a ledger entry")
-    return int(text)
 
 
 def _money(amount: int, currency: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, create_model
 
 from paynexus.http import JSON
 from paynexus.qr.image import PNG, SVG
+from paynexus.settlement.merchant.forms import CSV, XML
 from tools.export_openapi.schemas import (
     backtests,
     fraud,
@@ -22,7 +23,6 @@ from tools.export_openapi.schemas import (
 )
 from tools.export_openapi.schemas.words import Closed
 
-CSV = "text/csv"
 BINARY: Mapping[str, Any] = MappingProxyType({})
 """The schema of bytes: OpenAPI 3.1 has none for them."""
 TEXT: Mapping[str, Any] = MappingProxyType({"type": "string"})
@@ -90,9 +90,16 @@ ANSWERS: Mapping[str, Mapping[int, Success]] = MappingProxyType(
         "read_balances": _ok(_list_of("BalanceList", money.Balance), "All currencies."),
         "list_ledger_entries": _page("LedgerEntryList", money.LedgerEntry),
         "list_settlements": _page("SettlementList", money.Settlement),
-        "read_settlement": _ok(money.Settlement),
+        "read_next_settlements": _ok(
+            _list_of("NextSettlementList", money.NextSettlement), "All currencies."
+        ),
+        "read_settlement": _ok(money.SettlementDetail),
         "read_settlement_statement": {
-            200: Success("Every entry.", money.SettlementStatement, media={CSV: TEXT})
+            200: Success(
+                "The entries, or a page of them.",
+                money.SettlementStatement,
+                media={CSV: TEXT, XML: TEXT},
+            )
         },
         "create_webhook_endpoint": {
             201: Success("A new endpoint.", notifications.WebhookEndpointWithSecret)

@@ -224,7 +224,10 @@ RULES: tuple[tuple[Callable[[Asked], bool], tuple[str, ...]], ...] = (
         lambda asked: asked.name == "scan_qr_code",
         ("qr_unreadable", "qr_unknown_key", "qr_forged", "qr_unknown", "qr_expired", "qr_spent"),
     ),
-    (lambda asked: asked.name == "draw_qr_code", ("not_acceptable",)),
+    (
+        lambda asked: asked.name in {"draw_qr_code", "read_settlement_statement"},
+        ("not_acceptable",),
+    ),
     (lambda asked: asked.name == "take_callback", ("signature_refused",)),
 )
 """The one table: an operation for which a rule holds can answer with the rule's codes."""

@@ -2,7 +2,7 @@
 
 from paynexus import versions
 from paynexus.events import FACTS
-from tools.export_openapi.answers import CSV
+from paynexus.settlement.merchant.forms import CSV, XML
 from tools.export_openapi.examples.exchange import (
     CREATED,
     EUR_12_50,
@@ -16,6 +16,54 @@ from tools.export_openapi.examples.exchange import (
 
 _COMPLETED = dict(FACTS["payment.completed.v1"].sample)
 _SETTLED = said("settlement.paid.v1")
+_SHARE = {"count": 0, "amount": {"amount": 0, "currency": "EUR"}}
+_DETAIL = {
+    **_SETTLED,
+    "summary": {
+        "payments": {"count": 81, "amount": {"amount": 101250, "currency": "EUR"}},
+        "refunds": {"count": 1, "amount": {"amount": -1250, "currency": "EUR"}},
+        "fees": {"count": 81, "amount": {"amount": -1845, "currency": "EUR"}},
+        "disputes": _SHARE,
+        "adjustments": _SHARE,
+        "returned_payouts": _SHARE,
+        "reserves_released": _SHARE,
+    },
+    "carried_over": _SHARE,
+    "reserve_release": None,
+    "paid": CREATED,
+    "returned": None,
+}
+_RESERVE = {"basis_points": 0, "days": 0}
+_NEXT = {
+    "object": "next_settlement",
+    "currency": "EUR",
+    "mode": "test",
+    "amount": {"amount": 1206, "currency": "EUR"},
+    "cutoff": "2026-11-22T23:00:00+00:00",
+    "instructed_on": "2026-11-23",
+    "expected_on": "2026-11-24",
+    "minimum": {"amount": 2000, "currency": "EUR"},
+    "reserve": _RESERVE,
+    "payout_account": {"holder": "Café Müller", "iban": "DE89…3000", "bic": None},
+    "waits_for": [
+        {
+            "code": "below_minimum",
+            "message": "It is less than the minimum: it is paid with later sales.",
+            "until": None,
+        }
+    ],
+}
+_TERMS = {
+    "currency": "EUR",
+    "frequency": "daily",
+    "weekday": None,
+    "month_day": None,
+    "cutoff_time": "00:00",
+    "time_zone": "Europe/Berlin",
+    "calendar": "TARGET2",
+    "minimum": {"amount": 0, "currency": "EUR"},
+    "reserve": _RESERVE,
+}
 _MERCHANT = {
     "id": f"mer_{ID}",
     "object": "merchant",
@@ -28,6 +76,7 @@ _MERCHANT = {
     "payout_accounts": [
         {"currency": "EUR", "holder": "Café Müller", "iban": "DE89…3000", "bic": None}
     ],
+    "settlement_terms": [_TERMS],
     "mode": "test",
     "created": "2026-11-01T09:00:00.123456+00:00",
 }
@@ -70,6 +119,7 @@ _LINE = {
     "object_id": PAYMENT,
     "payment": PAYMENT,
     "amount": EUR_12_50,
+    "carried_over": False,
     "created": "2026-11-22T16:50:00.123456+00:00",
 }
 _CLIENT = {
@@ -139,7 +189,8 @@ MERCHANTS: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "list_settlements": (Example("One settlement", one_page(_SETTLED)),),
-    "read_settlement": (Example("A settlement", _SETTLED),),
+    "read_next_settlements": (Example("What is paid next", one_page(_NEXT)),),
+    "read_settlement": (Example("A settlement", _DETAIL),),
     "read_settlement_statement": (
         Example(
             "What it is made of",
@@ -147,13 +198,19 @@ MERCHANTS: dict[str, tuple[Example, ...]] = {
                 "object": "settlement_statement",
                 "settlement": _SETTLED,
                 "lines": [_LINE],
-                "total": EUR_12_50,
+                "has_more": False,
+                "total": _SETTLED["amount"],
             },
         ),
         Example(
             "The same as CSV",
-            "entry,created,kind,object,payment,amount,currency\r\n",
+            "entry,created,kind,object,payment,amount,currency,carried_over\r\n",
             media_type=CSV,
+        ),
+        Example(
+            "The same as camt.053",
+            '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">…</Document>',
+            media_type=XML,
         ),
     ),
     "create_webhook_endpoint": (

@@ -8,6 +8,7 @@ from merchants_api.merchant import Configuration
 from paynexus.events import data
 from paynexus.identity.model import Scope
 from paynexus.identity.token_keys import ALGORITHM
+from tools.export_openapi.schemas.money import SettlementTerms
 from tools.export_openapi.schemas.words import CLIENT_ID, Closed, Mode, Moment, one_of
 
 
@@ -40,6 +41,7 @@ class Merchant(Closed):
     configuration: Configuration
     fees: list[Fee]
     payout_accounts: list[PayoutAccount]
+    settlement_terms: list[SettlementTerms]
     mode: Mode
     created: Moment
 

@@ -10,6 +10,9 @@ type Topic = Literal[
     "payments.events", "ledger.changes", "settlements.events", "fraud.alerts", "gateways.events"
 ]
 type Mode = Literal["test", "live"]
+type Day = Annotated[
+    str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", json_schema_extra={"format": "date"})
+]
 type Moment = Annotated[
     str,
     Field(
@@ -148,8 +151,12 @@ class TransferData(_Strict):
         "refund",
         "payout",
         "payout_paid",
+        "payout_rejected",
         "payout_returned",
+        "gateway_payout",
         "gateway_cost",
+        "unexplained_in",
+        "unexplained_out",
         "dispute",
         "dispute_cover",
         "dispute_excess",
@@ -177,15 +184,26 @@ class TransferData(_Strict):
     credit_balance_after: int
 
 
+class PayoutAccount(_Strict):
+    """A merchant's bank account, its IBAN masked."""
+
+    holder: str
+    iban: str
+    bic: str | None
+
+
 class SettlementData(_Strict):
     """A settlement as it was right after the fact."""
 
     id: SettlementText
     object: Literal["settlement"]
-    status: Literal["INSTRUCTED", "ACCEPTED", "PAID", "FAILED"]
+    status: Literal["PENDING", "INSTRUCTED", "ACCEPTED", "PAID", "REJECTED", "RETURNED"]
     amount: Amount
+    reserve: Amount
     mode: Mode
     cutoff: Moment
+    expected_on: Day
+    payout_account: PayoutAccount
     bank_reference: str
     failure: Failure | None
     created: Moment

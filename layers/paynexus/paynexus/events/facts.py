@@ -131,14 +131,20 @@ def _transfer(kind: str, sequence: int, debit: int, credit: int, *, released: in
     return Fact("ledger.changes", TransferData, _sample(kind, f"tr_{_ID}", sequence, data))
 
 
+_CLOSED = {"code": "AC04", "message": "The account is closed: give us another one."}
+
+
 def _settlement(kind: str, sequence: int, status: str, **changes: object) -> Fact:
     data: dict[str, object] = {
         "id": f"set_{_ID}",
         "object": "settlement",
         "status": status,
         "amount": {"amount": 98155, "currency": "EUR"},
+        "reserve": {"amount": 0, "currency": "EUR"},
         "mode": "test",
         "cutoff": "2026-11-22T00:00:00+00:00",
+        "expected_on": "2026-11-24",
+        "payout_account": {"holder": "Café Müller", "iban": "DE89…3000", "bic": None},
         "bank_reference": "PNXS01JD3X8K5V7WQS2R9H4MC6T0NE",
         "failure": None,
         "created": _CREATED,
@@ -248,9 +254,12 @@ _FACTS = (
     _transfer("transfer.posted.v1", 2, 71250, -98155, released=1250),
     _transfer("transfer.voided.v1", 2, 0, -2450, released=1250),
     _transfer("transfer.expired.v1", 2, 0, -2450, released=1250),
-    _settlement("settlement.instructed.v1", 1, "INSTRUCTED"),
-    _settlement("settlement.paid.v1", 2, "PAID", processed=_CREATED),
-    _settlement("settlement.failed.v1", 2, "FAILED", failure={"code": "AC04"}, processed=_CREATED),
+    _settlement("settlement.created.v1", 1, "PENDING"),
+    _settlement("settlement.instructed.v1", 2, "INSTRUCTED"),
+    _settlement("settlement.accepted.v1", 3, "ACCEPTED"),
+    _settlement("settlement.paid.v1", 4, "PAID", processed=_CREATED),
+    _settlement("settlement.failed.v1", 3, "REJECTED", failure=_CLOSED, processed=_CREATED),
+    _settlement("settlement.returned.v1", 5, "RETURNED", failure=_CLOSED, processed=_CREATED),
     _fraud(
         "fraud.blocked.v1",
         "BLOCK",

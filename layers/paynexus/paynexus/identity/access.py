@@ -46,6 +46,7 @@ ACCESS_OF: Mapping[str, Access] = MappingProxyType(
         "GET /balances": Access(Scope.SETTLEMENTS_READ, Rate.READ),
         "GET /ledger-entries": Access(Scope.SETTLEMENTS_READ, Rate.READ),
         "GET /settlements": Access(Scope.SETTLEMENTS_READ, Rate.READ),
+        "GET /settlements/next": Access(Scope.SETTLEMENTS_READ, Rate.READ),
         "GET /settlements/{id}": Access(Scope.SETTLEMENTS_READ, Rate.READ),
         "GET /settlements/{id}/statement": Access(Scope.SETTLEMENTS_READ, Rate.READ),
         "POST /webhook-endpoints": Access(Scope.WEBHOOKS, Rate.CONFIGURE),

@@ -1,0 +1,1 @@
+"""What is agreed with merchants about their payouts: read by them, changed by operators."""

@@ -13,6 +13,7 @@ from tests.benchmarks import cold_start, figures, servers
 from tests.benchmarks.figures import Figure, Unmeasured
 from tests.benchmarks.run import Run, Section, Settings
 from tests.benchmarks.sections import (
+    bank_files,
     batches,
     cache_away,
     circuits,
@@ -26,6 +27,7 @@ from tests.benchmarks.sections import (
     payments,
     peers,
     rules,
+    settlement,
     signatures,
     starts,
     velocity,
@@ -50,6 +52,8 @@ SECTIONS: Mapping[str, Section] = {
     "fraud-model": fraud_model.measured,
     "hostile": hostile.measured,
     "rules": rules.measured,
+    "settlement": settlement.measured,
+    "bank-files": bank_files.measured,
     "peers": peers.measured,
     "large": large.measured,
     "starts": starts.measured,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 NAMES = {
@@ -34,6 +34,8 @@ NAMES = {
     "fraud model: score of a payment",
     "fraud decision: p50",
     "slowest rule",
+    "settlement: time for 5 times as many",
+    "bank file read / plain iterparse",
     "violations of the books",
     "load average before",
 }

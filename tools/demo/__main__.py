@@ -10,6 +10,7 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook
 
 from tools.demo.fraud import FraudDesk
+from tools.demo.settlement import BANK_DAYS, SettlementDesk
 from tools.demo.stack import (
     DemoError,
     Merchant,
@@ -22,8 +23,6 @@ from tools.demo.stack import (
 
 CREATED = 201
 ACCEPTED = 202
-BANK_DAYS = 4
-"""Enough for the bank to execute a payment, weekends included."""
 
 
 class Day:
@@ -39,6 +38,7 @@ class Day:
         self.paid: dict[str, Any] = {}
         self.checked: dict[str, Any] = {}
         self.desk = FraudDesk(self.merchant, self.operator)
+        self.books = SettlementDesk(self.merchant, self.operator, self.run)
 
     def token(self) -> str:
         """Client credentials become a token of 15 minutes."""
@@ -240,7 +240,11 @@ STEPS: tuple[tuple[str, Callable[[Day], str]], ...] = (
     ("Dispute", Day.disputed),
     ("Fraud rule's statistics", lambda day: day.desk.statistics()),
     ("Balances", Day.balances),
+    ("Acquirers' files, one at fault", lambda day: day.books.file_with_a_fault()),
+    ("Break resolved by two", lambda day: day.books.resolved()),
+    ("Acquirers pay", lambda day: day.books.acquirers_pay()),
     ("Settlement", Day.settled),
+    ("Every cent explained", lambda day: day.books.explained()),
     ("Webhooks", Day.told),
     ("Audit", Day.audited),
 )

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import boto3
+import psycopg
 import urllib3
 from botocore.config import Config
 
@@ -146,6 +147,10 @@ class Operator:
         """The bank's clock is `days` ahead, and its files are written."""
         url = f"{self.stack['bank_url']}/_mock/advance?days={days}"
         self.http.request("POST", url, timeout=REQUEST_SECONDS, retries=False)
+
+    def database(self) -> psycopg.Connection:
+        """A connection to the stack's database."""
+        return psycopg.connect(self.stack["database_url"], autocommit=True)
 
     def webhooks(self, path: str) -> list[dict[str, Any]]:
         """What the merchant's server received at `path`."""

@@ -12,10 +12,10 @@ demo: up ## Bring the stack up and run a merchant's day on it, end to end
 	@$(RUN) -m tools.demo
 
 test: $(INSTALLED) ## Run the tests; the deployed stack's among them
-	@$(RUN) -m pytest -n 3 --dist loadgroup -m "not proof"
+	@$(RUN) -m pytest -n 3 --dist loadgroup -m "not proof and not long"
 
-check: $(INSTALLED) lint ## What CI runs: lint, types, contracts, generated files, all tests
-	@$(RUN) -m pytest -n 3 --dist loadgroup
+check: $(INSTALLED) lint ## What CI runs: lint, types, contracts, generated files, tests (LONG=1: all)
+	@$(RUN) -m pytest -n 3 --dist loadgroup $(if $(LONG),,-m "not long")
 
 lint: $(INSTALLED) ## Format, lint, types, import contracts, generated files, template
 	@$(RUN) -m ruff format --check . && $(RUN) -m ruff check . && $(RUN) -m mypy && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" lint-imports

@@ -62,7 +62,14 @@ def endpoint(stack: Stack, merchant: Client) -> Endpoint:
     return listen(stack, merchant)
 
 
-@pytest.mark.parametrize("victim", ["sandbox_acquirer", "postgres", "workers", "ministack"])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        "postgres",
+        "workers",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("sandbox_acquirer", "ministack")),
+    ],
+)
 def test_a_crash_in_mid_flow_loses_no_payment_and_charges_none_twice(
     stack: Stack, merchant: Client, endpoint: Endpoint, victim: str
 ) -> None:

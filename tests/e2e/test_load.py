@@ -17,7 +17,7 @@ from tests.e2e.facts import BusRecorder, require_facts_on_bus, require_webhooks
 from tests.e2e.stack import Stack, charge_of
 from tests.e2e.webhooks import listen
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 PAYMENTS = 200
 CLIENTS = 8

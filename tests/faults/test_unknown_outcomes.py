@@ -71,6 +71,7 @@ def _flow(
     return Flow(database, cache, {"test": Counting(sandbox.gateway)}, merchant, now)
 
 
+@pytest.mark.long
 def test_a_thousand_lost_answers_end_within_a_quarter_of_an_hour(
     flow: Flow, sandbox: Sandbox, record_property: Callable[[str, object], None]
 ) -> None:

@@ -276,7 +276,9 @@ def _flow(database: Database, cache: Cache, merchant: MerchantId, now: dt.dateti
 
 
 @pytest.mark.parametrize(
-    ("life", "first"), PARTS, ids=[f"{life.capture}-{first}" for life, first in PARTS]
+    ("life", "first"),
+    [pytest.param(*part, marks=pytest.mark.long if part[1] else ()) for part in PARTS],
+    ids=[f"{life.capture}-{first}" for life, first in PARTS],
 )
 def test_every_order_of_callbacks_leads_to_one_state(
     flow: Flow, life: Life, first: int, record_property: Callable[[str, object], None]

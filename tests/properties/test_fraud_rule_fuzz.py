@@ -22,7 +22,7 @@ PROCESSES = 4
 
 
 @pytest.mark.parametrize(
-    "cases", [2_000, pytest.param(100_000, marks=pytest.mark.proof)], ids=["quick", "proof"]
+    "cases", [2_000, pytest.param(100_000, marks=pytest.mark.long)], ids=["quick", "whole"]
 )
 def test_random_rules_and_payments(
     cases: int, record_property: Callable[[str, object], None]

@@ -128,7 +128,9 @@ class LedgerMachine(RuleBasedStateMachine):
             require_same_verdict(verdict, result)
 
 
-@pytest.mark.parametrize("part", range(SEEDS))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, SEEDS))]
+)
 def test_every_sequence_comes_to_what_the_rules_say(
     database: Database, database_url: str, part: int, record_property: Callable[[str, object], None]
 ) -> None:

@@ -67,22 +67,94 @@ CREATE TABLE bank_files (
     name text NOT NULL,
     kind text NOT NULL,
     message_id text NOT NULL,
+    made_at timestamp with time zone,
     processed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE bank_holidays (
+    calendar text NOT NULL,
+    day date NOT NULL,
+    name text NOT NULL
 );
 
 CREATE TABLE bank_lines (
     file_sha256 bytea NOT NULL,
     "position" integer NOT NULL,
-    direction text NOT NULL DEFAULT 'in'::text,
+    statement integer,
     kind text NOT NULL,
+    whole integer,
+    account_iban text,
     reference text NOT NULL,
+    message_id text,
     end_to_end_id text,
     code text,
+    reason_code text,
     amount bigint,
     currency character(3),
+    is_debit boolean,
+    is_return boolean NOT NULL DEFAULT false,
     booked_on date,
+    value_on date,
+    remittance text,
+    counterparty text,
     matched uuid,
-    reason text
+    verdict text
+);
+
+CREATE TABLE bank_matches (
+    transfer_id uuid NOT NULL,
+    file_sha256 bytea NOT NULL,
+    "position" integer NOT NULL,
+    rule text NOT NULL,
+    amount bigint NOT NULL
+);
+
+CREATE TABLE bank_statements (
+    file_sha256 bytea NOT NULL,
+    "position" integer NOT NULL,
+    account_iban text NOT NULL,
+    mode text,
+    number bigint,
+    day date NOT NULL,
+    currency character(3) NOT NULL,
+    opening bigint,
+    closing bigint,
+    entries integer NOT NULL DEFAULT 0,
+    is_repeated boolean NOT NULL DEFAULT false
+);
+
+CREATE TABLE break_resolutions (
+    id uuid NOT NULL,
+    break_id uuid NOT NULL,
+    number smallint NOT NULL,
+    action text NOT NULL,
+    transfer jsonb,
+    because text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamp with time zone NOT NULL,
+    decided_by text,
+    decided_at timestamp with time zone,
+    is_approved boolean,
+    decision text
+);
+
+CREATE TABLE breaks (
+    id uuid NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    mode text NOT NULL,
+    currency character(3) NOT NULL,
+    amount bigint NOT NULL,
+    merchant_id uuid,
+    details jsonb NOT NULL DEFAULT '{}'::jsonb,
+    policy text NOT NULL,
+    status text NOT NULL DEFAULT 'OPEN'::text,
+    assignee text,
+    opened_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    resolution text,
+    transfer_id uuid
 );
 
 CREATE TABLE cases (
@@ -474,12 +546,75 @@ CREATE TABLE gateway_callbacks (
     finished_at timestamp with time zone
 );
 
+CREATE TABLE gateway_fees (
+    gateway text NOT NULL,
+    currency character(3) NOT NULL,
+    basis_points integer NOT NULL,
+    fixed_minor bigint NOT NULL,
+    tolerance_minor bigint NOT NULL DEFAULT 1
+);
+
+CREATE TABLE gateway_files (
+    gateway text NOT NULL,
+    sha256 bytea NOT NULL,
+    name text NOT NULL,
+    format text NOT NULL,
+    lines integer NOT NULL,
+    day date,
+    covers_from date,
+    covers_to date,
+    processed_at timestamp with time zone NOT NULL,
+    looked_through_at timestamp with time zone
+);
+
+CREATE TABLE gateway_lines (
+    gateway text NOT NULL,
+    file_sha256 bytea NOT NULL,
+    "position" integer NOT NULL,
+    line_id text NOT NULL,
+    reference text NOT NULL,
+    gateway_reference text,
+    operation text NOT NULL,
+    mode payment_mode NOT NULL,
+    currency character(3) NOT NULL,
+    gross bigint NOT NULL,
+    fee bigint NOT NULL,
+    net bigint NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    payout_reference text,
+    payout_on date,
+    is_counted boolean NOT NULL,
+    attempt_id uuid,
+    payment_id uuid,
+    transfer_id uuid,
+    verdict text NOT NULL
+);
+
+CREATE TABLE gateway_payouts (
+    gateway text NOT NULL,
+    mode payment_mode NOT NULL,
+    currency character(3) NOT NULL,
+    reference text NOT NULL,
+    reference_key text NOT NULL DEFAULT upper(regexp_replace(reference, '[^A-Za-z0-9]'::text, ''::text, 'g'::text)),
+    amount bigint NOT NULL,
+    expected_on date NOT NULL,
+    lines integer NOT NULL,
+    arrived_at timestamp with time zone,
+    arrived_amount bigint,
+    file_sha256 bytea,
+    "position" integer
+);
+
 CREATE TABLE house_accounts (
     mode text NOT NULL,
     currency character(3) NOT NULL,
     holder text NOT NULL,
     iban text NOT NULL,
-    bic text NOT NULL
+    bic text NOT NULL,
+    address jsonb,
+    calendar text NOT NULL DEFAULT 'TARGET2'::text,
+    repeat_days smallint NOT NULL DEFAULT 10,
+    deadline_days smallint NOT NULL DEFAULT 1
 );
 
 CREATE TABLE idempotency_keys (
@@ -588,7 +723,37 @@ CREATE TABLE payout_accounts (
     currency character(3) NOT NULL,
     holder text NOT NULL,
     iban text NOT NULL,
-    bic text
+    bic text,
+    address jsonb,
+    updated_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
+CREATE TABLE payout_files (
+    message_id text NOT NULL,
+    mode text NOT NULL,
+    currency character(3) NOT NULL,
+    debtor jsonb NOT NULL,
+    execution_date date NOT NULL,
+    transfers integer NOT NULL,
+    amount bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    sends smallint NOT NULL DEFAULT 0,
+    sha256 bytea,
+    sent_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    inquired_at timestamp with time zone,
+    inquiries smallint NOT NULL DEFAULT 0
+);
+
+CREATE TABLE payout_holds (
+    merchant_id uuid NOT NULL,
+    currency character(3) NOT NULL,
+    mode text NOT NULL,
+    failures smallint NOT NULL,
+    code text,
+    refused jsonb NOT NULL,
+    retry_at timestamp with time zone,
+    since timestamp with time zone NOT NULL
 );
 
 CREATE TABLE qr_codes (
@@ -630,10 +795,25 @@ CREATE TABLE refunds (
     updated_at timestamp with time zone NOT NULL
 );
 
-CREATE TABLE settlement_lines (
-    entry_id bigint NOT NULL,
+CREATE TABLE reserves (
     settlement_id uuid NOT NULL,
-    amount bigint NOT NULL
+    release_at timestamp with time zone NOT NULL,
+    release_id uuid,
+    released_at timestamp with time zone
+);
+
+CREATE TABLE settlement_terms (
+    merchant_id uuid NOT NULL,
+    currency character(3) NOT NULL,
+    frequency text NOT NULL,
+    weekday smallint,
+    month_day smallint,
+    cutoff_time time without time zone NOT NULL,
+    time_zone text NOT NULL,
+    calendar text NOT NULL,
+    minimum_amount bigint NOT NULL,
+    reserve_basis_points integer NOT NULL,
+    reserve_days smallint NOT NULL
 );
 
 CREATE TABLE settlements (
@@ -645,12 +825,21 @@ CREATE TABLE settlements (
     currency character(3) NOT NULL,
     mode text NOT NULL,
     cutoff timestamp with time zone NOT NULL,
-    message_id text NOT NULL,
+    account_id uuid NOT NULL,
+    after_entry bigint NOT NULL,
+    through_entry bigint NOT NULL,
+    follows bigint DEFAULT NULLIF(after_entry, 0),
+    booked_entry bigint NOT NULL,
+    reserve_amount total NOT NULL,
+    expected_on date NOT NULL,
+    message_id text,
     end_to_end_id text NOT NULL,
     instruction jsonb NOT NULL,
     failure_code text,
     payout_id uuid NOT NULL,
-    closing_id uuid,
+    reserve_id uuid,
+    paid_id uuid,
+    failed_id uuid,
     created_at timestamp with time zone NOT NULL
 );
 
@@ -791,17 +980,57 @@ ALTER TABLE bank_files ADD CONSTRAINT bank_file_hash_is_sha256 CHECK ((length(sh
 
 ALTER TABLE bank_files ADD CONSTRAINT bank_file_is_processed_once PRIMARY KEY (direction, sha256);
 
-ALTER TABLE bank_lines ADD CONSTRAINT bank_line_comes_in CHECK ((direction = 'in'::text));
+ALTER TABLE bank_holidays ADD CONSTRAINT bank_holidays_pkey PRIMARY KEY (calendar, day);
 
-ALTER TABLE bank_lines ADD CONSTRAINT bank_line_is_matched_or_has_a_reason CHECK (((matched IS NULL) <> (reason IS NULL)));
+ALTER TABLE bank_lines ADD CONSTRAINT bank_line_is_a_part_of_an_entry CHECK (((kind = 'part'::text) = (whole IS NOT NULL)));
 
-ALTER TABLE bank_lines ADD CONSTRAINT bank_line_kind_is_known CHECK ((kind = ANY (ARRAY['status'::text, 'entry'::text])));
+ALTER TABLE bank_lines ADD CONSTRAINT bank_line_is_matched_by_what_it_did CHECK (((matched IS NOT NULL) <= (verdict = ANY (ARRAY['accepted'::text, 'rejected'::text, 'known'::text, 'paid'::text, 'shown'::text, 'returned'::text]))));
 
-ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_direction_file_sha256_fkey FOREIGN KEY (direction, file_sha256) REFERENCES bank_files(direction, sha256);
-
-ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_matched_fkey FOREIGN KEY (matched) REFERENCES settlements(id);
+ALTER TABLE bank_lines ADD CONSTRAINT bank_line_kind_is_known CHECK ((kind = ANY (ARRAY['status'::text, 'entry'::text, 'part'::text, 'notice'::text])));
 
 ALTER TABLE bank_lines ADD CONSTRAINT bank_lines_pkey PRIMARY KEY (file_sha256, "position");
+
+ALTER TABLE bank_matches ADD CONSTRAINT bank_matches_pkey PRIMARY KEY (transfer_id);
+
+ALTER TABLE bank_statements ADD CONSTRAINT bank_statements_pkey PRIMARY KEY (file_sha256, "position");
+
+ALTER TABLE break_resolutions ADD CONSTRAINT a_transfer_is_proposed_in_full CHECK (((action = 'transfer'::text) = (transfer IS NOT NULL)));
+
+ALTER TABLE break_resolutions ADD CONSTRAINT break_resolution_action_is_known CHECK ((action = ANY (ARRAY['transfer'::text, 'explanation'::text])));
+
+ALTER TABLE break_resolutions ADD CONSTRAINT break_resolution_has_a_reason CHECK ((because <> ''::text));
+
+ALTER TABLE break_resolutions ADD CONSTRAINT break_resolutions_break_id_fkey FOREIGN KEY (break_id) REFERENCES breaks(id);
+
+ALTER TABLE break_resolutions ADD CONSTRAINT break_resolutions_pkey PRIMARY KEY (id);
+
+ALTER TABLE break_resolutions ADD CONSTRAINT decided_break_resolution_says_by_whom_when_and_how CHECK ((((decided_by IS NULL) = (decided_at IS NULL)) AND ((decided_by IS NULL) = (is_approved IS NULL))));
+
+ALTER TABLE break_resolutions ADD CONSTRAINT decider_has_a_name CHECK ((name_of_a_person(decided_by) <> ''::text));
+
+ALTER TABLE break_resolutions ADD CONSTRAINT four_eyes CHECK ((name_of_a_person(decided_by) <> name_of_a_person(proposed_by)));
+
+ALTER TABLE break_resolutions ADD CONSTRAINT proposals_of_a_break_are_numbered UNIQUE (break_id, number);
+
+ALTER TABLE break_resolutions ADD CONSTRAINT proposer_has_a_name CHECK ((name_of_a_person(proposed_by) <> ''::text));
+
+ALTER TABLE break_resolutions ADD CONSTRAINT refused_break_resolution_says_why CHECK ((((is_approved IS FALSE) = (decision IS NOT NULL)) AND (decision <> ''::text)));
+
+ALTER TABLE breaks ADD CONSTRAINT a_subject_breaks_once_a_type UNIQUE (type, subject);
+
+ALTER TABLE breaks ADD CONSTRAINT break_mode_is_test_or_live CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
+
+ALTER TABLE breaks ADD CONSTRAINT break_status_is_known CHECK ((status = ANY (ARRAY['OPEN'::text, 'PROPOSED'::text, 'RESOLVED'::text])));
+
+ALTER TABLE breaks ADD CONSTRAINT break_type_is_known CHECK ((type = ANY (ARRAY['missing'::text, 'extra'::text, 'amount'::text, 'fee'::text, 'currency'::text, 'timing'::text, 'duplicate'::text, 'returned'::text])));
+
+ALTER TABLE breaks ADD CONSTRAINT breaks_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE breaks ADD CONSTRAINT breaks_pkey PRIMARY KEY (id);
+
+ALTER TABLE breaks ADD CONSTRAINT only_a_resolved_break_has_its_transfer CHECK (((transfer_id IS NULL) OR (status = 'RESOLVED'::text)));
+
+ALTER TABLE breaks ADD CONSTRAINT resolved_break_says_when_and_why CHECK ((((status = 'RESOLVED'::text) = (resolved_at IS NOT NULL)) AND ((status = 'RESOLVED'::text) = (resolution IS NOT NULL)) AND (resolution <> ''::text)));
 
 ALTER TABLE cases ADD CONSTRAINT a_case_is_opened_once UNIQUE NULLS NOT DISTINCT (attempt_id, kind, dispute_id);
 
@@ -1061,9 +1290,45 @@ ALTER TABLE gateway_callbacks ADD CONSTRAINT callback_state_is_known CHECK ((sta
 
 ALTER TABLE gateway_callbacks ADD CONSTRAINT gateway_callbacks_pkey PRIMARY KEY (id);
 
+ALTER TABLE gateway_fees ADD CONSTRAINT gateway_fee_is_a_share CHECK (((basis_points >= 0) AND (basis_points <= 10000)));
+
+ALTER TABLE gateway_fees ADD CONSTRAINT gateway_fee_is_not_negative CHECK (((fixed_minor >= 0) AND (tolerance_minor >= 0)));
+
+ALTER TABLE gateway_fees ADD CONSTRAINT gateway_fees_pkey PRIMARY KEY (gateway, currency);
+
+ALTER TABLE gateway_files ADD CONSTRAINT gateway_file_covers_a_range_of_days CHECK ((((covers_from IS NULL) = (covers_to IS NULL)) AND COALESCE((covers_from <= covers_to), true)));
+
+ALTER TABLE gateway_files ADD CONSTRAINT gateway_file_has_a_count_of_lines CHECK ((lines >= 0));
+
+ALTER TABLE gateway_files ADD CONSTRAINT gateway_file_hash_is_sha256 CHECK ((length(sha256) = 32));
+
+ALTER TABLE gateway_files ADD CONSTRAINT gateway_file_is_processed_once PRIMARY KEY (gateway, sha256);
+
+ALTER TABLE gateway_lines ADD CONSTRAINT gateway_line_verdict_is_known CHECK ((verdict = ANY (ARRAY['matched'::text, 'amount'::text, 'fee'::text, 'currency'::text, 'duplicate'::text, 'extra'::text, 'timing'::text, 'waiting'::text, 'offset'::text, 'cost'::text, 'payout'::text, 'repeated'::text])));
+
+ALTER TABLE gateway_lines ADD CONSTRAINT gateway_lines_pkey PRIMARY KEY (gateway, file_sha256, "position");
+
+ALTER TABLE gateway_lines ADD CONSTRAINT matched_gateway_line_names_its_transfer CHECK (((verdict <> ALL (ARRAY['matched'::text, 'fee'::text, 'timing'::text])) OR (transfer_id IS NOT NULL)));
+
+ALTER TABLE gateway_lines ADD CONSTRAINT net_is_gross_less_fee CHECK ((net = (gross - fee)));
+
+ALTER TABLE gateway_lines ADD CONSTRAINT only_a_line_of_a_payout_counts_in_it CHECK (((NOT is_counted) OR (payout_reference IS NOT NULL)));
+
+ALTER TABLE gateway_payouts ADD CONSTRAINT gateway_payout_arrives_by_a_bank_line CHECK ((((arrived_at IS NULL) = (arrived_amount IS NULL)) AND ((arrived_at IS NULL) = (file_sha256 IS NULL)) AND ((arrived_at IS NULL) = ("position" IS NULL))));
+
+ALTER TABLE gateway_payouts ADD CONSTRAINT gateway_payout_has_one_reference PRIMARY KEY (gateway, mode, reference);
+
+ALTER TABLE house_accounts ADD CONSTRAINT a_house_account_is_of_one_mode UNIQUE (iban, currency);
+
+ALTER TABLE house_accounts ADD CONSTRAINT deadline_is_days_away CHECK ((deadline_days >= 0));
+
 ALTER TABLE house_accounts ADD CONSTRAINT house_account_mode_is_known CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
 
 ALTER TABLE house_accounts ADD CONSTRAINT house_accounts_pkey PRIMARY KEY (mode, currency);
+
+ALTER TABLE house_accounts ADD CONSTRAINT house_address_has_town_and_country CHECK ((address ?& ARRAY['town'::text, 'country'::text]));
+
+ALTER TABLE house_accounts ADD CONSTRAINT repeat_days_are_days CHECK ((repeat_days >= 0));
 
 ALTER TABLE idempotency_keys ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (merchant_id, mode, operation, key);
 
@@ -1111,6 +1376,28 @@ ALTER TABLE payout_accounts ADD CONSTRAINT payout_accounts_merchant_id_fkey FORE
 
 ALTER TABLE payout_accounts ADD CONSTRAINT payout_accounts_pkey PRIMARY KEY (merchant_id, currency);
 
+ALTER TABLE payout_accounts ADD CONSTRAINT payout_address_has_town_and_country CHECK ((address ?& ARRAY['town'::text, 'country'::text]));
+
+ALTER TABLE payout_files ADD CONSTRAINT a_sent_file_has_its_hash CHECK (((sha256 IS NULL) = (sent_at IS NULL)));
+
+ALTER TABLE payout_files ADD CONSTRAINT a_sent_file_was_put_into_the_outbox CHECK (((sent_at IS NULL) OR (sends > 0)));
+
+ALTER TABLE payout_files ADD CONSTRAINT an_inquiry_has_its_time CHECK (((inquiries = 0) = (inquired_at IS NULL)));
+
+ALTER TABLE payout_files ADD CONSTRAINT message_id_is_what_banks_take CHECK ((message_id ~ '^PNX-[A-Z0-9]{1,31}$'::text));
+
+ALTER TABLE payout_files ADD CONSTRAINT only_a_sent_file_is_inquired_about CHECK (((inquiries = 0) OR (sent_at IS NOT NULL)));
+
+ALTER TABLE payout_files ADD CONSTRAINT payout_file_pays_a_positive_amount CHECK ((amount > 0));
+
+ALTER TABLE payout_files ADD CONSTRAINT payout_file_pays_somebody CHECK ((transfers > 0));
+
+ALTER TABLE payout_files ADD CONSTRAINT payout_files_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE payout_holds ADD CONSTRAINT payout_holds_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE payout_holds ADD CONSTRAINT payout_holds_pkey PRIMARY KEY (merchant_id, currency, mode);
+
 ALTER TABLE qr_codes ADD CONSTRAINT a_single_code_expires CHECK (((usage = 'static'::text) OR (expires_at IS NOT NULL)));
 
 ALTER TABLE qr_codes ADD CONSTRAINT a_static_code_leaves_the_amount_to_the_customer CHECK (((usage = 'single'::text) OR (amount IS NULL)));
@@ -1147,35 +1434,81 @@ ALTER TABLE refunds ADD CONSTRAINT refund_status_is_known CHECK ((status = ANY (
 
 ALTER TABLE refunds ADD CONSTRAINT refunds_pkey PRIMARY KEY (id);
 
-ALTER TABLE settlement_lines ADD CONSTRAINT entry_is_settled_at_most_once PRIMARY KEY (entry_id);
+ALTER TABLE reserves ADD CONSTRAINT a_release_is_booked CHECK (((release_id IS NULL) = (released_at IS NULL)));
 
-ALTER TABLE settlement_lines ADD CONSTRAINT settlement_line_moves_money CHECK ((amount <> 0));
+ALTER TABLE reserves ADD CONSTRAINT reserves_pkey PRIMARY KEY (settlement_id);
 
-ALTER TABLE settlement_lines ADD CONSTRAINT settlement_lines_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES settlements(id);
+ALTER TABLE reserves ADD CONSTRAINT reserves_release_id_key UNIQUE (release_id);
 
-ALTER TABLE settlements ADD CONSTRAINT a_final_settlement_has_its_time_and_booking CHECK ((((status = ANY (ARRAY['PAID'::text, 'FAILED'::text])) = (processed_at IS NOT NULL)) AND ((status = ANY (ARRAY['PAID'::text, 'FAILED'::text])) = (closing_id IS NOT NULL))));
+ALTER TABLE reserves ADD CONSTRAINT reserves_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES settlements(id);
+
+ALTER TABLE settlement_terms ADD CONSTRAINT a_monthly_cutoff_has_its_day CHECK (((frequency = 'monthly'::text) = (month_day IS NOT NULL)));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT a_reserve_is_held_for_a_time CHECK (((reserve_basis_points = 0) OR (reserve_days > 0)));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT a_weekly_cutoff_has_its_weekday CHECK (((frequency = 'weekly'::text) = (weekday IS NOT NULL)));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT day_is_of_the_month CHECK (((month_day >= 1) AND (month_day <= 31)));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT frequency_is_known CHECK ((frequency = ANY (ARRAY['daily'::text, 'weekly'::text, 'monthly'::text, 'manual'::text])));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT minimum_is_not_negative CHECK ((minimum_amount >= 0));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT reserve_is_a_share CHECK (((reserve_basis_points >= 0) AND (reserve_basis_points <= 10000)));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT reserve_is_held_for_days CHECK (((reserve_days >= 0) AND (reserve_days <= 730)));
+
+ALTER TABLE settlement_terms ADD CONSTRAINT settlement_terms_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE settlement_terms ADD CONSTRAINT settlement_terms_pkey PRIMARY KEY (merchant_id, currency);
+
+ALTER TABLE settlement_terms ADD CONSTRAINT weekday_is_of_the_week CHECK (((weekday >= 1) AND (weekday <= 7)));
+
+ALTER TABLE settlements ADD CONSTRAINT a_final_settlement_has_its_time CHECK (((status = ANY (ARRAY['PAID'::text, 'REJECTED'::text, 'RETURNED'::text])) = (processed_at IS NOT NULL)));
+
+ALTER TABLE settlements ADD CONSTRAINT no_two_settlements_begin_at_one_entry UNIQUE (account_id, after_entry);
+
+ALTER TABLE settlements ADD CONSTRAINT no_two_settlements_end_at_one_entry UNIQUE (account_id, through_entry);
 
 ALTER TABLE settlements ADD CONSTRAINT one_settlement_a_merchant_currency_mode_and_cutoff UNIQUE (merchant_id, currency, mode, cutoff);
 
-ALTER TABLE settlements ADD CONSTRAINT only_a_failed_settlement_has_a_failure_code CHECK (((failure_code IS NULL) OR (status = 'FAILED'::text)));
+ALTER TABLE settlements ADD CONSTRAINT only_a_failed_settlement_has_a_failure_code CHECK (((failure_code IS NULL) OR (status = ANY (ARRAY['REJECTED'::text, 'RETURNED'::text]))));
 
-ALTER TABLE settlements ADD CONSTRAINT settlement_has_a_file_of_its_own UNIQUE (message_id);
+ALTER TABLE settlements ADD CONSTRAINT settlement_begins_where_the_one_before_ended FOREIGN KEY (account_id, follows) REFERENCES settlements(account_id, through_entry);
 
 ALTER TABLE settlements ADD CONSTRAINT settlement_has_a_reference_of_its_own UNIQUE (end_to_end_id);
+
+ALTER TABLE settlements ADD CONSTRAINT settlement_is_in_a_payout_file FOREIGN KEY (message_id) REFERENCES payout_files(message_id);
 
 ALTER TABLE settlements ADD CONSTRAINT settlement_mode_is_known CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])));
 
 ALTER TABLE settlements ADD CONSTRAINT settlement_pays_a_positive_amount CHECK ((amount > 0));
 
-ALTER TABLE settlements ADD CONSTRAINT settlement_status_is_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'INSTRUCTED'::text, 'ACCEPTED'::text, 'PAID'::text, 'FAILED'::text])));
+ALTER TABLE settlements ADD CONSTRAINT settlement_pays_a_range CHECK ((after_entry < through_entry));
 
-ALTER TABLE settlements ADD CONSTRAINT settlements_closing_id_key UNIQUE (closing_id);
+ALTER TABLE settlements ADD CONSTRAINT settlement_status_is_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'INSTRUCTED'::text, 'ACCEPTED'::text, 'PAID'::text, 'REJECTED'::text, 'RETURNED'::text])));
+
+ALTER TABLE settlements ADD CONSTRAINT settlements_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id);
+
+ALTER TABLE settlements ADD CONSTRAINT settlements_failed_id_key UNIQUE (failed_id);
 
 ALTER TABLE settlements ADD CONSTRAINT settlements_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE settlements ADD CONSTRAINT settlements_paid_id_key UNIQUE (paid_id);
 
 ALTER TABLE settlements ADD CONSTRAINT settlements_payout_id_key UNIQUE (payout_id);
 
 ALTER TABLE settlements ADD CONSTRAINT settlements_pkey PRIMARY KEY (id);
+
+ALTER TABLE settlements ADD CONSTRAINT settlements_reserve_id_key UNIQUE (reserve_id);
+
+ALTER TABLE settlements ADD CONSTRAINT what_failed_is_booked CHECK (((status = ANY (ARRAY['REJECTED'::text, 'RETURNED'::text])) = (failed_id IS NOT NULL)));
+
+ALTER TABLE settlements ADD CONSTRAINT what_is_held_back_is_booked CHECK ((((reserve_amount)::bigint > 0) = (reserve_id IS NOT NULL)));
+
+ALTER TABLE settlements ADD CONSTRAINT what_was_instructed_is_in_a_file CHECK (((status = 'PENDING'::text) OR (message_id IS NOT NULL)));
+
+ALTER TABLE settlements ADD CONSTRAINT what_was_paid_is_booked CHECK (((status = ANY (ARRAY['PAID'::text, 'RETURNED'::text])) = (paid_id IS NOT NULL)));
 
 ALTER TABLE token_issuers ADD CONSTRAINT audience_is_a_short_text CHECK (((length(audience) >= 1) AND (length(audience) <= 255)));
 
@@ -1225,15 +1558,23 @@ CREATE INDEX attempts_by_time ON public.attempts USING brin (created_at) WITH (a
 
 CREATE INDEX attempts_of_payment ON public.attempts USING btree (payment_id);
 
+CREATE INDEX bank_lines_about_a_file ON public.bank_lines USING btree (message_id) WHERE ((kind = 'status'::text) AND (end_to_end_id IS NULL));
+
 CREATE INDEX bank_lines_of_a_settlement ON public.bank_lines USING btree (matched) WHERE (matched IS NOT NULL);
 
-CREATE INDEX bank_lines_unmatched ON public.bank_lines USING btree (reason) WHERE (reason IS NOT NULL);
+CREATE INDEX bank_lines_that_differ ON public.bank_lines USING btree (end_to_end_id) WHERE (verdict = ANY (ARRAY['amount'::text, 'currency'::text]));
+
+CREATE INDEX bank_matches_of_a_line ON public.bank_matches USING btree (file_sha256, "position");
+
+CREATE INDEX breaks_unresolved ON public.breaks USING btree (mode, due_at) WHERE (status <> 'RESOLVED'::text);
 
 CREATE INDEX cases_open ON public.cases USING btree (due_at) WHERE (state = 'OPEN'::text);
 
 CREATE INDEX clients_of_merchant ON public.clients USING btree (merchant_id);
 
 CREATE INDEX dated_entries ON ONLY public.ledger_entries USING btree (account_id, effective_at) INCLUDE (id, type, delta, released) WHERE (effective_at <> created_at);
+
+CREATE INDEX dated_entries_by_number ON ONLY public.ledger_entries USING btree (account_id, id) INCLUDE (type, delta) WHERE (effective_at <> created_at);
 
 CREATE INDEX deliveries_of_merchant ON public.deliveries USING btree (merchant_id, mode, id);
 
@@ -1327,6 +1668,22 @@ CREATE INDEX gateway_callbacks_of_attempt ON public.gateway_callbacks USING btre
 
 CREATE INDEX gateway_callbacks_pending ON public.gateway_callbacks USING btree (updated_at) WHERE (state = 'PENDING'::text);
 
+CREATE INDEX gateway_files_to_look_through ON public.gateway_files USING btree (covers_to) WHERE (looked_through_at IS NULL);
+
+CREATE INDEX gateway_lines_by_line_id ON public.gateway_lines USING btree (gateway, line_id);
+
+CREATE INDEX gateway_lines_by_reference ON public.gateway_lines USING btree (gateway, reference, operation);
+
+CREATE INDEX gateway_lines_of_a_payout ON public.gateway_lines USING btree (gateway, payout_reference) WHERE is_counted;
+
+CREATE INDEX gateway_lines_of_a_transfer ON public.gateway_lines USING btree (transfer_id) WHERE (transfer_id IS NOT NULL);
+
+CREATE INDEX gateway_lines_open ON public.gateway_lines USING btree (gateway) WHERE (verdict = ANY (ARRAY['waiting'::text, 'extra'::text]));
+
+CREATE INDEX gateway_payouts_by_key ON public.gateway_payouts USING btree (reference_key);
+
+CREATE INDEX gateway_payouts_open ON public.gateway_payouts USING btree (expected_on) WHERE ((arrived_at IS NULL) AND (amount <> 0));
+
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING brin (expires_at) WITH (autosummarize='on');
 
 CREATE INDEX late_approvals_not_returned ON public.late_approvals USING btree (taken_up_at) WHERE (returned_at IS NULL);
@@ -1334,6 +1691,10 @@ CREATE INDEX late_approvals_not_returned ON public.late_approvals USING btree (t
 CREATE INDEX open_holds_by_expiry ON public.open_holds USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
 CREATE INDEX open_holds_of_merchant ON public.open_holds USING btree (merchant_id);
+
+CREATE INDEX payout_files_to_send ON public.payout_files USING btree (created_at) WHERE (sent_at IS NULL);
+
+CREATE INDEX payout_files_unanswered ON public.payout_files USING btree (sent_at) WHERE (answered_at IS NULL);
 
 CREATE INDEX qr_codes_of_merchant ON public.qr_codes USING btree (merchant_id, mode, id);
 
@@ -1349,11 +1710,15 @@ CREATE INDEX refunds_not_final ON public.refunds USING btree (updated_at) WHERE 
 
 CREATE INDEX refunds_of_payment ON public.refunds USING btree (payment_id);
 
-CREATE INDEX settlement_lines_of_a_settlement ON public.settlement_lines USING btree (settlement_id, entry_id);
+CREATE INDEX reserves_held ON public.reserves USING btree (release_at) WHERE (released_at IS NULL);
 
-CREATE INDEX settlements_not_yet_instructed ON public.settlements USING btree (id) WHERE (status = 'PENDING'::text);
+CREATE INDEX settlements_of_a_file ON public.settlements USING btree (message_id) WHERE (message_id IS NOT NULL);
 
 CREATE INDEX settlements_of_a_merchant ON public.settlements USING btree (merchant_id, mode, id);
+
+CREATE INDEX settlements_on_their_way ON public.settlements USING btree (cutoff) WHERE (status = ANY (ARRAY['PENDING'::text, 'INSTRUCTED'::text, 'ACCEPTED'::text]));
+
+CREATE INDEX settlements_without_a_file ON public.settlements USING btree (id) WHERE (message_id IS NULL);
 
 CREATE INDEX transactions_by_reference ON ONLY public.transactions USING btree (merchant_id, mode, reference, id) WHERE (reference IS NOT NULL);
 
@@ -1366,6 +1731,12 @@ CREATE INDEX transfers_of_object ON public.transfers USING btree (object_id) WHE
 CREATE INDEX transfers_of_transaction ON public.transfers USING btree (transaction_id) WHERE (transaction_id IS NOT NULL);
 
 CREATE INDEX webhook_endpoints_of_merchant ON public.webhook_endpoints USING btree (merchant_id, mode, id) WHERE (deleted_at IS NULL);
+
+CREATE UNIQUE INDEX a_break_has_one_approved_resolution ON public.break_resolutions USING btree (break_id) WHERE is_approved;
+
+CREATE UNIQUE INDEX a_break_has_one_proposal_at_a_time ON public.break_resolutions USING btree (break_id) WHERE (decided_at IS NULL);
+
+CREATE UNIQUE INDEX a_statement_is_booked_once ON public.bank_statements USING btree (account_iban, currency, day, COALESCE(number, ('-1'::integer)::bigint)) WHERE (NOT is_repeated);
 
 CREATE UNIQUE INDEX a_version_runs_once ON public.fraud_rule_runs USING btree (version_id) WHERE (ended_at IS NULL);
 
@@ -1427,6 +1798,32 @@ AS $function$
     SELECT CASE coalesce(p_old, 'RUNNING')
         WHEN 'RUNNING' THEN p_new IN ('APPROVED', 'DECLINED', 'NOT_SENT', 'UNKNOWN') IS TRUE
         WHEN 'UNKNOWN' THEN p_new IN ('UNKNOWN', 'APPROVED', 'DECLINED') IS TRUE
+        ELSE FALSE
+    END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.bank_line_is_judged_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.verdict IS NOT NULL THEN
+        RAISE EXCEPTION 'what a bank said is never changed, and is judged once' USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.break_may_become(p_old text, p_new text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE p_old
+        WHEN 'OPEN' THEN p_new IN ('PROPOSED', 'RESOLVED')
+        WHEN 'PROPOSED' THEN p_new IN ('OPEN', 'RESOLVED')
         ELSE FALSE
     END
 $function$
@@ -1883,6 +2280,84 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.gateway_file_is_looked_through_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.looked_through_at IS NOT NULL
+        OR (OLD.gateway, OLD.sha256, OLD.name, OLD.format, OLD.lines, OLD.day, OLD.covers_from,
+            OLD.covers_to, OLD.processed_at)
+        IS DISTINCT FROM
+        (NEW.gateway, NEW.sha256, NEW.name, NEW.format, NEW.lines, NEW.day, NEW.covers_from,
+            NEW.covers_to, NEW.processed_at) THEN
+        RAISE EXCEPTION 'gateway_files rows are never changed or deleted' USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.gateway_line_is_explained_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.verdict NOT IN ('waiting', 'extra')
+        OR (OLD.gateway, OLD.file_sha256, OLD.position, OLD.line_id, OLD.reference,
+            OLD.gateway_reference, OLD.operation, OLD.mode, OLD.currency, OLD.gross, OLD.fee,
+            OLD.net, OLD.occurred_at, OLD.payout_reference, OLD.payout_on, OLD.is_counted)
+        IS DISTINCT FROM
+        (NEW.gateway, NEW.file_sha256, NEW.position, NEW.line_id, NEW.reference,
+            NEW.gateway_reference, NEW.operation, NEW.mode, NEW.currency, NEW.gross, NEW.fee,
+            NEW.net, NEW.occurred_at, NEW.payout_reference, NEW.payout_on, NEW.is_counted) THEN
+        RAISE EXCEPTION 'what a gateway said is never changed, and is explained once'
+            USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.gateway_movement(p_kind transfer_kind, p_amount bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    SELECT CASE WHEN p_kind IN ('refund', 'dispute', 'reversal') THEN -p_amount ELSE p_amount END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.gateway_payout_arrives_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE'
+        OR (OLD.gateway, OLD.mode, OLD.currency, OLD.reference)
+        IS DISTINCT FROM (NEW.gateway, NEW.mode, NEW.currency, NEW.reference)
+        OR OLD.arrived_at IS NOT NULL
+        AND (OLD.arrived_at, OLD.file_sha256, OLD.position)
+        IS DISTINCT FROM (NEW.arrived_at, NEW.file_sha256, NEW.position) THEN
+        RAISE EXCEPTION 'a gateway''s payout arrives once, and keeps its name'
+            USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.gateway_payout_id(p_gateway text, p_mode text, p_reference text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    SELECT encode(substring(sha256(convert_to(
+        concat_ws(E'\n', p_gateway, p_mode, p_reference), 'UTF8'
+    )) FOR 16), 'hex')::UUID
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.guard_attempt()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1912,6 +2387,53 @@ BEGIN
             NEW.period_to, NEW.warm_up_from, NEW.requested_by, NEW.created_at) THEN
         RAISE EXCEPTION 'what a back-test was asked, and what it answered, never changes'
             USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_break()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'breaks are never deleted' USING ERRCODE = 'PN020';
+    ELSIF TG_OP = 'INSERT' THEN
+        IF NEW.status = 'PROPOSED' THEN
+            RAISE EXCEPTION 'a break starts OPEN, or RESOLVED by its policy'
+                USING ERRCODE = 'PN010';
+        END IF;
+    ELSIF (OLD.id, OLD.type, OLD.subject, OLD.mode, OLD.currency, OLD.amount, OLD.merchant_id,
+            OLD.details, OLD.policy, OLD.opened_at, OLD.due_at) IS DISTINCT FROM
+        (NEW.id, NEW.type, NEW.subject, NEW.mode, NEW.currency, NEW.amount, NEW.merchant_id,
+            NEW.details, NEW.policy, NEW.opened_at, NEW.due_at) THEN
+        RAISE EXCEPTION 'what a break is about never changes' USING ERRCODE = 'PN020';
+    ELSIF OLD.status = 'RESOLVED'
+        OR (OLD.status <> NEW.status AND NOT break_may_become(OLD.status, NEW.status)) THEN
+        RAISE EXCEPTION 'a % break can not become %', OLD.status, NEW.status
+            USING ERRCODE = 'PN010';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_break_resolution()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'proposals for breaks are never deleted' USING ERRCODE = 'PN020';
+    ELSIF OLD.decided_at IS NOT NULL THEN
+        RAISE EXCEPTION 'the proposal was decided before' USING ERRCODE = 'PN010';
+    ELSIF (OLD.id, OLD.break_id, OLD.number, OLD.action, OLD.transfer, OLD.because,
+            OLD.proposed_by, OLD.proposed_at) IS DISTINCT FROM
+        (NEW.id, NEW.break_id, NEW.number, NEW.action, NEW.transfer, NEW.because,
+            NEW.proposed_by, NEW.proposed_at) THEN
+        RAISE EXCEPTION 'what was proposed never changes' USING ERRCODE = 'PN020';
     END IF;
     RETURN NEW;
 END
@@ -3806,6 +4328,93 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.name_of_a_person(p_name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT regexp_replace(
+        casefold(normalize(p_name, NFKC) COLLATE pg_unicode_fast) COLLATE pg_unicode_fast,
+        '\s', '', 'g'
+    )
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.oldest_in_balance(p_account_id uuid)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    debits BIGINT;
+    credits BIGINT;
+    side INTEGER;
+    used BIGINT;
+    low BIGINT;
+    high BIGINT;
+    middle BIGINT;
+    -- The checkpoint that is known to lie before it, and what had come by then, dated or not.
+    base BIGINT := -1;
+    came BIGINT := 0;
+    dated BIGINT := 0;
+    -- The one that is known not to: without it nothing bounds what the planner would sort.
+    until BIGINT := 9223372036854775807;
+    sample BIGINT;
+    sample_came BIGINT;
+    sample_dated BIGINT;
+BEGIN
+    SELECT sum(b.debits_posted), sum(b.credits_posted) INTO debits, credits
+    FROM account_balances AS b WHERE b.account_id = p_account_id;
+    side := sign(debits - credits);
+    IF coalesce(side, 0) = 0 THEN
+        RETURN NULL;
+    END IF;
+    used := least(debits, credits);
+    -- The last checkpoint up to which the side had come to no more than what is used up, by
+    -- halving: some sixty look-ups, however many entries there are.
+    SELECT min(c.through_id) - 1, max(c.through_id) + 1 INTO low, high
+    FROM balance_checkpoints AS c WHERE c.account_id = p_account_id;
+    WHILE high - low > 1 LOOP
+        middle := low + (high - low) / 2;
+        SELECT c.through_id, CASE side WHEN 1 THEN c.debits_posted ELSE c.credits_posted END
+        INTO sample, sample_came
+        FROM balance_checkpoints AS c
+        WHERE c.account_id = p_account_id AND c.through_id > low AND c.through_id <= middle
+        ORDER BY c.through_id DESC LIMIT 1;
+        IF sample IS NULL THEN
+            low := middle;
+            CONTINUE;
+        END IF;
+        -- Checkpoints leave out what was dated. Each of those is looked at twice, at most.
+        SELECT dated + coalesce(sum(abs(d.delta)), 0) INTO sample_dated FROM ledger_entries AS d
+        WHERE d.account_id = p_account_id AND d.effective_at <> d.created_at
+            AND d.id > base AND d.id <= sample AND d.type = 'posted' AND sign(d.delta) = side;
+        IF sample_came + sample_dated > used THEN
+            high := sample;
+            until := sample;
+        ELSE
+            low := middle;
+            base := sample;
+            came := sample_came + sample_dated;
+            dated := sample_dated;
+        END IF;
+    END LOOP;
+    -- From there it is about a hundred entries.
+    RETURN (
+        SELECT ledger_entry_time(e.id) FROM (
+            SELECT n.id, came + sum(abs(n.delta)) OVER (ORDER BY n.id) AS upto
+            FROM ledger_entries AS n
+            WHERE n.account_id = p_account_id AND n.id > base AND n.id <= until
+                AND n.type = 'posted' AND sign(n.delta) = side
+        ) AS e
+        WHERE e.upto > used ORDER BY e.id LIMIT 1
+    );
+END
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.partition_bound(p_table text, p_at timestamp with time zone)
  RETURNS text
  LANGUAGE plpgsql
@@ -3999,6 +4608,46 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.payout_file_is_written_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE'
+        OR (OLD.message_id, OLD.mode, OLD.currency, OLD.debtor, OLD.execution_date, OLD.transfers,
+            OLD.amount, OLD.created_at)
+        IS DISTINCT FROM
+        (NEW.message_id, NEW.mode, NEW.currency, NEW.debtor, NEW.execution_date, NEW.transfers,
+            NEW.amount, NEW.created_at)
+        OR OLD.sent_at IS NOT NULL
+        AND (OLD.sent_at, OLD.sha256) IS DISTINCT FROM (NEW.sent_at, NEW.sha256)
+        OR OLD.answered_at IS NOT NULL AND OLD.answered_at IS DISTINCT FROM NEW.answered_at
+        OR OLD.sends > NEW.sends OR OLD.inquiries > NEW.inquiries THEN
+        RAISE EXCEPTION 'what a bank was asked is never changed or deleted' USING ERRCODE = 'PN020';
+    END IF;
+    RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.public_id(p_prefix text, p_id uuid)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    SELECT p_prefix || '_' || string_agg(
+        substr(
+            '0123456789abcdefghjkmnpqrstvwxyz',
+            substring(b.bits FROM 5 * i + 1 FOR 5)::BIT(5)::INTEGER + 1, 1
+        ), '' ORDER BY i
+    )
+    -- 128 bits are 26 digits of five, two of which the first digit has as zeros.
+    FROM (
+        SELECT B'00' || ('x' || replace(p_id::TEXT, '-', ''))::BIT(128) AS bits
+    ) AS b CROSS JOIN generate_series(0, 25) AS i
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.qr_scan_is_spent_once()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4081,6 +4730,129 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.settlement_affordable(p_account_id uuid, p_after bigint, p_through bigint, p_available bigint, OUT through_entry bigint, OUT amount bigint)
+ RETURNS record
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT so_far.entry_id, so_far.total
+    FROM (
+        SELECT e.entry_id, sum(e.amount) OVER (ORDER BY e.entry_id)::BIGINT AS total
+        FROM settleable_entries AS e
+        WHERE e.account_id = p_account_id AND e.entry_id > p_after AND e.entry_id <= p_through
+    ) AS so_far
+    WHERE so_far.total <= p_available
+    ORDER BY so_far.entry_id DESC LIMIT 1
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.settlement_lock(p_account accounts, p_with_reserve boolean)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    others UUID [] := ARRAY[
+        (ledger_account('settlement_in_transit', p_account.mode, p_account.currency, NULL)).id];
+    available BIGINT;
+BEGIN
+    IF p_with_reserve THEN
+        others := others || (ledger_account(
+            'reserve', p_account.mode, p_account.currency, p_account.merchant_id)).id;
+    END IF;
+    -- In the order of all bookings: those of a merchant, its payouts and their ends never wait in
+    -- a circle.
+    PERFORM FROM account_balances AS b
+    INNER JOIN accounts AS a ON a.id = b.account_id
+    WHERE b.account_id = p_account.id
+        OR b.account_id = ANY(others) AND b.slot = (pg_backend_pid() % a.slots)::SMALLINT
+    ORDER BY b.account_id, b.slot FOR UPDATE OF b;
+    SELECT sum(credits_posted - debits_posted - debits_pending) INTO available
+    FROM account_balances WHERE account_id = p_account.id;
+    RETURN coalesce(available, 0);
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.settlement_make(p_plan settlement_plan, p_now timestamp with time zone, OUT outcome text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+DECLARE
+    account accounts;
+    available BIGINT;
+    after_id BIGINT;
+    through_id BIGINT;
+    total BIGINT;
+    reserve BIGINT := 0;
+BEGIN
+    -- Shared with other runs' readers, but not with whoever adds slots to the account.
+    SELECT * INTO STRICT account FROM accounts WHERE id = p_plan.account_id FOR SHARE;
+    available := settlement_lock(account, p_plan.reserve_basis_points > 0);
+    SELECT coalesce(max(through_entry), 0) INTO after_id
+    FROM settlements WHERE account_id = account.id;
+    SELECT max(e.entry_id) INTO through_id FROM (
+        SELECT entry_id FROM settleable_entries
+        WHERE account_id = account.id AND entry_id > after_id
+            AND entry_id < ledger_entry_id_at(p_plan.cutoff)
+        ORDER BY entry_id DESC LIMIT 1
+    ) AS e;
+    -- A run at the same time may have been first.
+    IF through_id IS NULL OR EXISTS (SELECT FROM settlements WHERE id = p_plan.id) THEN
+        outcome := 'nothing_to_pay';
+        RETURN;
+    END IF;
+    total := settlement_sum(account.id, through_id);
+    IF total > available THEN
+        SELECT a.through_entry, a.amount INTO through_id, total
+        FROM settlement_affordable(account.id, after_id, through_id, available) AS a;
+        IF through_id IS NULL OR total <= 0 THEN
+            outcome := 'reserved';
+            RETURN;
+        END IF;
+    END IF;
+    IF total > 0 AND p_plan.reserve_basis_points > 0 THEN
+        SELECT least(coalesce(sum(e.amount), 0) * p_plan.reserve_basis_points / 10000, total)
+        INTO reserve FROM settleable_entries AS e
+        WHERE e.account_id = account.id AND e.entry_id > after_id AND e.entry_id <= through_id
+            AND e.kind = 'payment';
+    END IF;
+    outcome := CASE
+        WHEN total <= 0 THEN 'nothing_to_pay'
+        WHEN total - reserve < greatest(p_plan.minimum_amount, 1) THEN 'below_minimum'
+    END;
+    IF outcome IS NULL THEN
+        PERFORM settlement_write(p_plan, account, after_id, through_id, total - reserve, reserve, p_now);
+        outcome := 'made';
+    END IF;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.settlement_may_become(p_old text, p_new text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT (p_old, p_new) IN (
+        ('PENDING', 'INSTRUCTED'),
+        ('INSTRUCTED', 'ACCEPTED'), ('INSTRUCTED', 'PAID'), ('INSTRUCTED', 'REJECTED'),
+        ('ACCEPTED', 'PAID'), ('ACCEPTED', 'REJECTED'),
+        ('PAID', 'RETURNED'))
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.settlement_of_entry(p_account_id uuid, p_entry_id bigint)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+    -- The chain leaves no gap: the first range that ends at or after the entry has it.
+    SELECT id FROM settlements WHERE account_id = p_account_id AND through_entry >= p_entry_id
+    ORDER BY through_entry LIMIT 1
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.settlement_status_moves_along_the_table()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4093,21 +4865,81 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    IF (NEW.id, NEW.merchant_id, NEW.amount, NEW.currency, NEW.mode, NEW.cutoff, NEW.message_id,
-        NEW.end_to_end_id, NEW.instruction, NEW.payout_id, NEW.created_at)
+    IF (NEW.id, NEW.merchant_id, NEW.amount, NEW.currency, NEW.mode, NEW.cutoff, NEW.account_id,
+        NEW.after_entry, NEW.through_entry, NEW.booked_entry, NEW.reserve_amount,
+        NEW.end_to_end_id, NEW.instruction, NEW.payout_id, NEW.reserve_id, NEW.created_at)
         IS DISTINCT FROM
-        (OLD.id, OLD.merchant_id, OLD.amount, OLD.currency, OLD.mode, OLD.cutoff, OLD.message_id,
-        OLD.end_to_end_id, OLD.instruction, OLD.payout_id, OLD.created_at) THEN
+        (OLD.id, OLD.merchant_id, OLD.amount, OLD.currency, OLD.mode, OLD.cutoff, OLD.account_id,
+        OLD.after_entry, OLD.through_entry, OLD.booked_entry, OLD.reserve_amount,
+        OLD.end_to_end_id, OLD.instruction, OLD.payout_id, OLD.reserve_id, OLD.created_at) THEN
         RAISE EXCEPTION 'a settlement changes its status only' USING ERRCODE = 'PN010';
     END IF;
-    IF (OLD.status, NEW.status) NOT IN (
-        ('PENDING', 'INSTRUCTED'),
-        ('INSTRUCTED', 'ACCEPTED'), ('INSTRUCTED', 'PAID'), ('INSTRUCTED', 'FAILED'),
-        ('ACCEPTED', 'PAID'), ('ACCEPTED', 'FAILED')) THEN
+    IF NEW.message_id IS DISTINCT FROM OLD.message_id THEN
+        -- Once, and nothing else with it: no settlement is ever in two files.
+        IF OLD.message_id IS NOT NULL OR NEW.status <> 'PENDING' OR OLD.status <> 'PENDING' THEN
+            RAISE EXCEPTION 'a settlement is in one file' USING ERRCODE = 'PN010';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF NOT settlement_may_become(OLD.status, NEW.status) THEN
         RAISE EXCEPTION 'a settlement does not move from % to %', OLD.status, NEW.status
             USING ERRCODE = 'PN010';
     END IF;
     RETURN NEW;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.settlement_sum(p_account_id uuid, p_through bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+    totals ledger_totals := ledger_totals_at(p_account_id, 'infinity', p_through + 1);
+BEGIN
+    -- The balance right after the entry, and what settlements had not taken from it by then
+    -- though they pay entries before it: no entry is read but those since the last checkpoint.
+    RETURN totals.credits_posted - totals.debits_posted - coalesce((
+        SELECT sum(s.amount + s.reserve_amount) FROM settlements AS s
+        WHERE s.account_id = p_account_id AND s.booked_entry > p_through
+    ), 0)::BIGINT;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.settlement_write(p_plan settlement_plan, p_account accounts, p_after bigint, p_through bigint, p_amount bigint, p_reserve bigint, p_now timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    orders ledger_order [] := ARRAY[jsonb_populate_record(NULL::ledger_order, jsonb_build_object(
+        'id', p_plan.payout_id, 'state', 'single', 'kind', 'payout', 'amount', p_amount,
+        'debit', 'merchant_payable', 'debit_merchant', p_account.merchant_id,
+        'credit', 'settlement_in_transit',
+        'currency', p_account.currency, 'mode', p_account.mode, 'object_id', p_plan.object_id))];
+BEGIN
+    IF p_reserve > 0 THEN
+        orders := orders || jsonb_populate_record(NULL::ledger_order, jsonb_build_object(
+            'id', p_plan.reserve_id, 'state', 'single', 'kind', 'reserve_hold',
+            'amount', p_reserve,
+            'debit', 'merchant_payable', 'debit_merchant', p_account.merchant_id,
+            'credit', 'reserve', 'credit_merchant', p_account.merchant_id,
+            'currency', p_account.currency, 'mode', p_account.mode, 'object_id', p_plan.object_id));
+    END IF;
+    PERFORM ledger_book(orders);
+    INSERT INTO settlements (id, merchant_id, amount, status, currency, mode, cutoff, account_id,
+        after_entry, through_entry, booked_entry, reserve_amount, expected_on, end_to_end_id,
+        instruction, payout_id, reserve_id, created_at)
+    VALUES (p_plan.id, p_account.merchant_id, p_amount, 'PENDING', p_account.currency,
+        p_account.mode, p_plan.cutoff, p_account.id, p_after, p_through,
+        -- Nobody else has booked on the account since it was locked.
+        (SELECT max(id) FROM ledger_entries WHERE account_id = p_account.id),
+        p_reserve, p_plan.expected_on, p_plan.end_to_end_id,
+        p_plan.instruction, p_plan.payout_id,
+        CASE WHEN p_reserve > 0 THEN p_plan.reserve_id END, p_now);
+    INSERT INTO reserves (settlement_id, release_at)
+    SELECT p_plan.id, p_plan.release_at WHERE p_reserve > 0;
 END
 $function$
 ;
@@ -4132,7 +4964,19 @@ CREATE TRIGGER known_outcome_never_changes BEFORE UPDATE ON public.attempts FOR 
 
 CREATE TRIGGER bank_files_are_never_rewritten BEFORE DELETE OR UPDATE ON public.bank_files FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER bank_lines_are_never_rewritten BEFORE DELETE OR UPDATE ON public.bank_lines FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER bank_lines_are_never_rewritten BEFORE DELETE OR UPDATE ON public.bank_lines FOR EACH ROW EXECUTE FUNCTION bank_line_is_judged_once();
+
+CREATE TRIGGER bank_matches_are_never_rewritten BEFORE DELETE OR UPDATE ON public.bank_matches FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER bank_statements_are_never_deleted BEFORE DELETE ON public.bank_statements FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER break_resolution_is_decided_once BEFORE DELETE OR UPDATE ON public.break_resolutions FOR EACH ROW EXECUTE FUNCTION guard_break_resolution();
+
+CREATE TRIGGER break_resolutions_are_not_truncated BEFORE TRUNCATE ON public.break_resolutions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER break_follows_its_lifecycle BEFORE INSERT OR DELETE OR UPDATE ON public.breaks FOR EACH ROW EXECUTE FUNCTION guard_break();
+
+CREATE TRIGGER breaks_are_not_truncated BEFORE TRUNCATE ON public.breaks FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER delivery_changes_along_its_states BEFORE UPDATE ON public.deliveries FOR EACH ROW EXECUTE FUNCTION guard_delivery();
 
@@ -4180,6 +5024,12 @@ CREATE TRIGGER rule_versions_are_immutable BEFORE DELETE OR UPDATE ON public.fra
 
 CREATE TRIGGER callback_is_finished_once BEFORE UPDATE ON public.gateway_callbacks FOR EACH ROW EXECUTE FUNCTION guard_callback();
 
+CREATE TRIGGER gateway_files_are_never_rewritten BEFORE DELETE OR UPDATE ON public.gateway_files FOR EACH ROW EXECUTE FUNCTION gateway_file_is_looked_through_once();
+
+CREATE TRIGGER gateway_lines_are_never_rewritten BEFORE DELETE OR UPDATE ON public.gateway_lines FOR EACH ROW EXECUTE FUNCTION gateway_line_is_explained_once();
+
+CREATE TRIGGER gateway_payouts_are_never_rewritten BEFORE DELETE OR UPDATE ON public.gateway_payouts FOR EACH ROW EXECUTE FUNCTION gateway_payout_arrives_once();
+
 CREATE TRIGGER entries_are_immutable BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER entries_are_not_truncated BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -4196,6 +5046,8 @@ CREATE TRIGGER seals_are_not_truncated BEFORE TRUNCATE ON public.ledger_seals FO
 
 CREATE TRIGGER seals_follow_each_other BEFORE INSERT ON public.ledger_seals FOR EACH ROW EXECUTE FUNCTION refuse_loose_seal();
 
+CREATE TRIGGER payout_files_are_never_rewritten BEFORE DELETE OR UPDATE ON public.payout_files FOR EACH ROW EXECUTE FUNCTION payout_file_is_written_once();
+
 CREATE TRIGGER qr_codes_are_immutable BEFORE DELETE OR UPDATE ON public.qr_codes FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER qr_scan_is_spent_once BEFORE DELETE OR UPDATE ON public.qr_scans FOR EACH ROW EXECUTE FUNCTION qr_scan_is_spent_once();
@@ -4203,8 +5055,6 @@ CREATE TRIGGER qr_scan_is_spent_once BEFORE DELETE OR UPDATE ON public.qr_scans 
 CREATE TRIGGER refund_follows_its_lifecycle BEFORE UPDATE ON public.refunds FOR EACH ROW EXECUTE FUNCTION guard_refund();
 
 CREATE TRIGGER refunds_are_reserved AFTER INSERT OR UPDATE OF status, amount ON public.refunds FOR EACH ROW EXECUTE FUNCTION guard_refunded_total();
-
-CREATE TRIGGER settlement_lines_are_never_rewritten BEFORE DELETE OR UPDATE ON public.settlement_lines FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER settlement_status_moves_along_the_table BEFORE INSERT OR UPDATE ON public.settlements FOR EACH ROW EXECUTE FUNCTION settlement_status_moves_along_the_table();
 
@@ -4239,6 +5089,15 @@ CREATE VIEW audit.account_stands_on_the_wrong_side AS
    FROM accounts
   WHERE ((normal_side = 'debit'::text) <> (type = ANY (ARRAY['gateway_receivable'::text, 'gateway_costs'::text, 'cash'::text, 'dispute'::text])));
 
+CREATE VIEW audit.adjustment_belongs_to_no_approved_resolution AS
+ SELECT id AS transfer_id,
+    object_id
+   FROM transfers t
+  WHERE ((kind = 'adjustment'::transfer_kind) AND (object_id ~~ 'brk\_%'::text) AND (NOT (EXISTS ( SELECT
+           FROM (breaks b
+             JOIN break_resolutions r ON (((r.break_id = b.id) AND r.is_approved)))
+          WHERE ((b.transfer_id = t.id) AND (r.action = 'transfer'::text))))));
+
 CREATE VIEW audit.answer_is_not_whole AS
  SELECT object_id
    FROM idempotency_keys
@@ -4258,6 +5117,20 @@ CREATE VIEW audit.approved_charge_was_called_off AS
    FROM (attempts a
      JOIN attempts c ON ((c.operation_id = a.id)))
   WHERE ((a.outcome = 'APPROVED'::text) AND (c.operation = 'cancel'::text) AND (c.outcome = 'APPROVED'::text));
+
+CREATE VIEW audit.approved_resolution_differs_from_its_transfer AS
+ SELECT r.break_id,
+    b.transfer_id
+   FROM ((((break_resolutions r
+     JOIN breaks b ON ((b.id = r.break_id)))
+     LEFT JOIN transfers t ON ((t.id = b.transfer_id)))
+     LEFT JOIN accounts d ON ((d.id = t.debit_account_id)))
+     LEFT JOIN accounts c ON ((c.id = t.credit_account_id)))
+  WHERE (r.is_approved AND
+        CASE r.action
+            WHEN 'transfer'::text THEN (((((((t.kind)::text IS DISTINCT FROM 'adjustment'::text) OR (t.mode IS DISTINCT FROM b.mode)) OR (t.currency IS DISTINCT FROM b.currency)) OR ((t.amount)::bigint IS DISTINCT FROM ((r.transfer ->> 'amount'::text))::bigint)) OR (d.type IS DISTINCT FROM ((r.transfer -> 'debit'::text) ->> 'type'::text))) OR (c.type IS DISTINCT FROM ((r.transfer -> 'credit'::text) ->> 'type'::text)))
+            ELSE (b.transfer_id IS NOT NULL)
+        END);
 
 CREATE VIEW audit.balance_after_differs_from_the_running_sum AS
  SELECT account_id,
@@ -4311,12 +5184,83 @@ CREATE VIEW audit.balance_differs_from_its_entries AS
           GROUP BY ledger_entries.account_id) e ON ((e.account_id = b.account_id)))
   WHERE ((b.posted <> COALESCE(e.posted, (0)::numeric)) OR (b.pending <> COALESCE(e.pending, (0)::numeric)));
 
+CREATE VIEW audit.bank_line_has_no_file AS
+ SELECT DISTINCT file_sha256
+   FROM bank_lines l
+  WHERE (NOT (EXISTS ( SELECT
+           FROM bank_files f
+          WHERE ((f.direction = 'in'::text) AND (f.sha256 = l.file_sha256)))));
+
+CREATE VIEW audit.bank_line_has_no_verdict AS
+ SELECT file_sha256,
+    "position"
+   FROM bank_lines
+  WHERE (verdict IS NULL);
+
+CREATE VIEW audit.bank_line_is_matched_to_no_settlement AS
+ SELECT file_sha256,
+    "position",
+    matched
+   FROM bank_lines l
+  WHERE ((matched IS NOT NULL) AND (NOT (EXISTS ( SELECT
+           FROM settlements s
+          WHERE (s.id = l.matched)))));
+
+CREATE VIEW audit.bank_line_is_not_booked_once AS
+ SELECT l.file_sha256,
+    l."position",
+    l.amount,
+    m.amount AS booked
+   FROM (booked_bank_lines l
+     FULL JOIN ( SELECT bank_matches.file_sha256,
+            bank_matches."position",
+            sum(bank_matches.amount) AS amount
+           FROM bank_matches
+          GROUP BY bank_matches.file_sha256, bank_matches."position") m ON (((m.file_sha256 = l.file_sha256) AND (m."position" = l."position"))))
+  WHERE (((l.amount)::numeric IS DISTINCT FROM m.amount) AND ((l.amount <> 0) OR (m.amount <> (0)::numeric)));
+
+CREATE VIEW audit.bank_match_differs_from_its_transfer AS
+ SELECT m.transfer_id,
+    m.amount,
+    c.amount AS booked
+   FROM ((bank_matches m
+     LEFT JOIN booked_bank_lines l ON (((l.file_sha256 = m.file_sha256) AND (l."position" = m."position"))))
+     LEFT JOIN cash_movements c ON ((c.transfer_id = m.transfer_id)))
+  WHERE (((m.amount IS DISTINCT FROM c.amount) OR (l.mode IS DISTINCT FROM c.mode)) OR (l.currency IS DISTINCT FROM c.currency));
+
 CREATE VIEW audit.blocked_payment_was_charged AS
  SELECT d.payment_id,
     a.reference
    FROM (fraud_decisions d
      JOIN attempts a ON (((a.payment_id = d.payment_id) AND (a.operation = 'charge'::text))))
   WHERE (d.verdict = 'BLOCK'::text);
+
+CREATE VIEW audit.break_status_differs_from_its_proposals AS
+ SELECT b.id AS break_id,
+    b.status
+   FROM (breaks b
+     LEFT JOIN ( SELECT break_resolutions.break_id,
+            bool_or((break_resolutions.decided_at IS NULL)) AS is_open,
+            bool_or(break_resolutions.is_approved) AS is_approved
+           FROM break_resolutions
+          GROUP BY break_resolutions.break_id) r ON ((r.break_id = b.id)))
+  WHERE (((b.status = 'PROPOSED'::text) <> COALESCE(r.is_open, false)) OR ((b.status <> 'RESOLVED'::text) AND r.is_approved));
+
+CREATE VIEW audit.break_was_resolved_by_a_transfer_that_is_not_there AS
+ SELECT id AS break_id,
+    transfer_id
+   FROM breaks b
+  WHERE ((transfer_id IS NOT NULL) AND (NOT (EXISTS ( SELECT
+           FROM transfers t
+          WHERE (t.id = b.transfer_id)))));
+
+CREATE VIEW audit.break_was_resolved_by_one_person AS
+ SELECT break_id,
+    id AS resolution_id,
+    proposed_by,
+    decided_by
+   FROM break_resolutions
+  WHERE (name_of_a_person(proposed_by) = name_of_a_person(decided_by));
 
 CREATE VIEW audit.captured_amount_differs_from_the_ledger AS
  SELECT p.id AS payment_id,
@@ -4333,6 +5277,42 @@ CREATE VIEW audit.case_of_a_known_outcome_is_open AS
    FROM (cases c
      JOIN attempts a ON ((a.id = c.attempt_id)))
   WHERE ((c.kind = 'unknown_outcome'::text) AND (c.state = 'OPEN'::text) AND (a.outcome <> 'UNKNOWN'::text));
+
+CREATE VIEW audit.cash_is_not_what_banks_booked AS
+ SELECT mode,
+    currency,
+    sum(amount) FILTER (WHERE is_cash) AS cash,
+    sum(amount) FILTER (WHERE (NOT is_cash)) AS booked
+   FROM ( SELECT cash_movements.mode,
+            cash_movements.currency,
+            cash_movements.amount,
+            true AS is_cash
+           FROM cash_movements
+        UNION ALL
+         SELECT booked_bank_lines.mode,
+            booked_bank_lines.currency,
+            (- booked_bank_lines.amount),
+            false
+           FROM booked_bank_lines
+        UNION ALL
+         SELECT payouts_proven_by_their_return.mode,
+            payouts_proven_by_their_return.currency,
+            (- payouts_proven_by_their_return.amount),
+            false
+           FROM payouts_proven_by_their_return) moved
+  GROUP BY mode, currency
+ HAVING (sum(amount) <> (0)::numeric);
+
+CREATE VIEW audit.cash_moved_without_a_bank_line AS
+ SELECT transfer_id,
+    kind,
+    amount
+   FROM cash_movements c
+  WHERE ((NOT (EXISTS ( SELECT
+           FROM bank_matches m
+          WHERE (m.transfer_id = c.transfer_id)))) AND (NOT (EXISTS ( SELECT
+           FROM payouts_proven_by_their_return p
+          WHERE (p.transfer_id = c.transfer_id)))));
 
 CREATE VIEW audit.challenged_payment_was_charged_without_proof AS
  SELECT a.payment_id,
@@ -4536,13 +5516,6 @@ CREATE VIEW audit.event_sequence_has_a_gap AS
   GROUP BY object_id
  HAVING (max(sequence) <> count(*));
 
-CREATE VIEW audit.failed_settlement_lacks_its_payout_returned_transfer AS
- SELECT s.id,
-    s.closing_id
-   FROM (settlements s
-     LEFT JOIN transfers t ON ((s.closing_id = t.id)))
-  WHERE ((s.status = 'FAILED'::text) AND ((((t.kind IS DISTINCT FROM 'payout_returned'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
-
 CREATE VIEW audit.fee_differs_from_the_ledger AS
  SELECT p.id AS payment_id,
     p.fee_amount,
@@ -4558,6 +5531,18 @@ CREATE VIEW audit.final_payment_has_no_stored_answer AS
    FROM (transactions p
      JOIN idempotency_keys k ON ((k.object_id = p.id)))
   WHERE ((p.status = ANY (ARRAY['COMPLETED'::payment_status, 'FAILED'::payment_status, 'AUTHORIZED'::payment_status])) AND (k.finished_at IS NULL));
+
+CREATE VIEW audit.final_settlement_has_no_bank_line AS
+ SELECT id,
+    status
+   FROM settlements s
+  WHERE ((status = ANY (ARRAY['PAID'::text, 'RETURNED'::text])) AND (NOT (EXISTS ( SELECT
+           FROM bank_matches m
+          WHERE (m.transfer_id =
+                CASE s.status
+                    WHEN 'PAID'::text THEN s.paid_id
+                    ELSE s.failed_id
+                END)))));
 
 CREATE VIEW audit.fraud_case_has_no_decision AS
  SELECT id AS case_id,
@@ -4595,6 +5580,86 @@ CREATE VIEW audit.fraud_verdict_is_milder_than_a_reason AS
    FROM (fraud_decisions d
      CROSS JOIN LATERAL jsonb_array_elements(d.reasons) r(value))
   WHERE (((((r.value ->> 'action'::text) = 'block'::text) AND (d.verdict <> 'BLOCK'::text)) OR (((r.value ->> 'action'::text) = 'challenge'::text) AND (d.verdict = 'ALLOW'::text))) AND (NOT (d.reasons @> '[{"action": "allow"}]'::jsonb)));
+
+CREATE VIEW audit.gateway_fees_differ_from_the_ledger AS
+ SELECT p.gateway,
+    p.payout_reference,
+    p.cost,
+    COALESCE(t.booked, (0)::numeric) AS booked
+   FROM (( SELECT gateway_lines.gateway,
+            gateway_lines.mode,
+            gateway_lines.payout_reference,
+            public_id('gpo'::text, gateway_payout_id(gateway_lines.gateway, (gateway_lines.mode)::text, gateway_lines.payout_reference)) AS object_id,
+            sum(
+                CASE
+                    WHEN (gateway_lines.operation = 'cost'::text) THEN (- gateway_lines.net)
+                    ELSE gateway_lines.fee
+                END) AS cost
+           FROM gateway_lines
+          WHERE gateway_lines.is_counted
+          GROUP BY gateway_lines.gateway, gateway_lines.mode, gateway_lines.payout_reference) p
+     LEFT JOIN ( SELECT t_1.object_id,
+            sum(
+                CASE
+                    WHEN (a.type = 'gateway_receivable'::text) THEN (t_1.amount)::bigint
+                    ELSE (- (t_1.amount)::bigint)
+                END) AS booked
+           FROM (transfers t_1
+             JOIN accounts a ON ((a.id = t_1.credit_account_id)))
+          WHERE (t_1.kind = 'gateway_cost'::transfer_kind)
+          GROUP BY t_1.object_id) t ON ((t.object_id = p.object_id)))
+  WHERE (p.cost <> COALESCE(t.booked, (0)::numeric));
+
+CREATE VIEW audit.gateway_line_has_no_file AS
+ SELECT l.gateway,
+    l.file_sha256,
+    count(*) AS lines,
+    f.lines AS counted
+   FROM (gateway_lines l
+     LEFT JOIN gateway_files f ON (((f.gateway = l.gateway) AND (f.sha256 = l.file_sha256))))
+  GROUP BY l.gateway, l.file_sha256, f.lines
+ HAVING (f.lines IS DISTINCT FROM count(*));
+
+CREATE VIEW audit.gateway_payout_differs_from_the_ledger AS
+ SELECT p.gateway,
+    p.reference,
+    p.arrived_amount,
+    COALESCE(t.booked, (0)::numeric) AS booked
+   FROM (( SELECT gateway_payouts.gateway,
+            gateway_payouts.reference,
+            gateway_payouts.arrived_amount,
+            public_id('gpo'::text, gateway_payout_id(gateway_payouts.gateway, (gateway_payouts.mode)::text, gateway_payouts.reference)) AS object_id
+           FROM gateway_payouts) p
+     LEFT JOIN ( SELECT t_1.object_id,
+            sum(
+                CASE
+                    WHEN (a.type = 'gateway_receivable'::text) THEN (t_1.amount)::bigint
+                    ELSE (- (t_1.amount)::bigint)
+                END) AS booked
+           FROM (transfers t_1
+             JOIN accounts a ON ((a.id = t_1.credit_account_id)))
+          WHERE (t_1.kind = 'gateway_payout'::transfer_kind)
+          GROUP BY t_1.object_id) t ON ((t.object_id = p.object_id)))
+  WHERE ((COALESCE(p.arrived_amount, (0)::bigint))::numeric <> COALESCE(t.booked, (0)::numeric));
+
+CREATE VIEW audit.gateway_payout_is_not_the_sum_of_its_lines AS
+ SELECT p.gateway,
+    p.reference,
+    p.amount,
+    p.lines,
+    l.net,
+    l.lines AS counted
+   FROM (gateway_payouts p
+     FULL JOIN ( SELECT gateway_lines.gateway,
+            gateway_lines.mode,
+            gateway_lines.currency,
+            gateway_lines.payout_reference,
+            sum(gateway_lines.net) AS net,
+            count(*) AS lines
+           FROM gateway_lines
+          WHERE gateway_lines.is_counted
+          GROUP BY gateway_lines.gateway, gateway_lines.mode, gateway_lines.currency, gateway_lines.payout_reference) l ON (((l.gateway = p.gateway) AND ((l.mode)::text = (p.mode)::text) AND (l.currency = p.currency) AND (l.payout_reference = p.reference))))
+  WHERE ((p.lines IS DISTINCT FROM 0) AND (((p.amount)::numeric IS DISTINCT FROM l.net) OR (p.lines IS DISTINCT FROM l.lines)));
 
 CREATE VIEW audit.hold_differs_from_its_transfers AS
  SELECT p.id AS transfer_id,
@@ -4637,19 +5702,31 @@ CREATE VIEW audit.limited_account_is_overdrawn AS
   GROUP BY a.id
  HAVING ((a.debits_must_not_exceed_credits AND (sum((((b.credits_posted)::bigint - (b.debits_posted)::bigint) - (b.debits_pending)::bigint)) < (0)::numeric)) OR (a.credits_must_not_exceed_debits AND (sum((((b.debits_posted)::bigint - (b.credits_posted)::bigint) - (b.credits_pending)::bigint)) < (0)::numeric)));
 
-CREATE VIEW audit.paid_settlement_has_no_bank_line AS
- SELECT id
-   FROM settlements s
-  WHERE ((status = 'PAID'::text) AND (NOT (EXISTS ( SELECT
-           FROM bank_lines b
-          WHERE ((b.matched = s.id) AND (b.kind = 'entry'::text) AND (b.amount = s.amount))))));
+CREATE VIEW audit.matched_gateway_lines_differ_from_their_transfer AS
+ SELECT l.transfer_id,
+    sum(l.gross) AS said,
+    min((t.kind)::text) AS kind,
+    min((t.amount)::bigint) AS booked
+   FROM (gateway_lines l
+     LEFT JOIN transfers t ON ((t.id = l.transfer_id)))
+  WHERE (l.transfer_id IS NOT NULL)
+  GROUP BY l.transfer_id
+ HAVING (bool_and((l.verdict = ANY (ARRAY['matched'::text, 'fee'::text, 'timing'::text]))) AND ((sum(l.gross) IS DISTINCT FROM (gateway_movement(min(t.kind), min((t.amount)::bigint)))::numeric) OR (min(l.currency) <> min(t.currency)) OR (min((l.mode)::text) <> min(t.mode))));
 
-CREATE VIEW audit.paid_settlement_lacks_its_payout_paid_transfer AS
- SELECT s.id,
-    s.closing_id
-   FROM (settlements s
-     LEFT JOIN transfers t ON ((s.closing_id = t.id)))
-  WHERE ((s.status = 'PAID'::text) AND ((((t.kind IS DISTINCT FROM 'payout_paid'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
+CREATE VIEW audit.payable_balance_is_not_what_is_unsettled AS
+ SELECT a.id AS account_id,
+    b.posted,
+    COALESCE(u.amount, (0)::numeric) AS unsettled
+   FROM ((accounts a
+     JOIN ( SELECT account_balances.account_id,
+            sum(((account_balances.credits_posted)::bigint - (account_balances.debits_posted)::bigint)) AS posted
+           FROM account_balances
+          GROUP BY account_balances.account_id) b ON ((b.account_id = a.id)))
+     LEFT JOIN ( SELECT unsettled_entries.account_id,
+            sum(unsettled_entries.amount) AS amount
+           FROM unsettled_entries
+          GROUP BY unsettled_entries.account_id) u ON ((u.account_id = a.id)))
+  WHERE ((a.type = 'merchant_payable'::text) AND (b.posted <> COALESCE(u.amount, (0)::numeric)));
 
 CREATE VIEW audit.payment_contradicts_itself AS
  SELECT id AS payment_id
@@ -4695,16 +5772,33 @@ CREATE VIEW audit.payment_was_charged_without_a_decision AS
            FROM fraud_decisions d
           WHERE (d.payment_id = a.payment_id)))));
 
+CREATE VIEW audit.payout_file_is_not_the_sum_of_its_settlements AS
+ SELECT f.message_id,
+    f.transfers,
+    f.amount,
+    count(s.id) AS settlements,
+    sum(s.amount) AS total
+   FROM (payout_files f
+     LEFT JOIN settlements s ON (((s.message_id = f.message_id) AND ((s.mode = f.mode) AND (s.currency = f.currency) AND ((s.instruction -> 'debtor'::text) = f.debtor) AND ((s.instruction ->> 'execution_date'::text) = (f.execution_date)::text)))))
+  GROUP BY f.message_id
+ HAVING (((f.transfers IS DISTINCT FROM count(s.id)) OR ((f.amount)::numeric IS DISTINCT FROM sum(s.amount))) OR (count(s.id) <> ( SELECT count(*) AS count
+           FROM settlements a
+          WHERE (a.message_id = f.message_id))));
+
 CREATE VIEW audit.payout_transfer_belongs_to_no_settlement AS
  SELECT id,
     kind,
     object_id
    FROM transfers t
-  WHERE ((kind = ANY (ARRAY['payout'::transfer_kind, 'payout_paid'::transfer_kind, 'payout_returned'::transfer_kind])) AND (NOT (EXISTS ( SELECT
+  WHERE ((kind = ANY (ARRAY['payout'::transfer_kind, 'payout_paid'::transfer_kind, 'payout_rejected'::transfer_kind, 'payout_returned'::transfer_kind, 'reserve_hold'::transfer_kind])) AND (NOT (EXISTS ( SELECT
            FROM settlements s
           WHERE (s.payout_id = t.id)))) AND (NOT (EXISTS ( SELECT
            FROM settlements s
-          WHERE (s.closing_id = t.id)))));
+          WHERE (s.reserve_id = t.id)))) AND (NOT (EXISTS ( SELECT
+           FROM settlements s
+          WHERE (s.paid_id = t.id)))) AND (NOT (EXISTS ( SELECT
+           FROM settlements s
+          WHERE (s.failed_id = t.id)))));
 
 CREATE VIEW audit.pending_balance_differs_from_the_open_holds AS
  SELECT b.account_id,
@@ -4776,12 +5870,25 @@ CREATE VIEW audit.refunds_differ_from_the_payment AS
   GROUP BY p.id, p.refunded_amount, p.refunding_amount
  HAVING (((p.refunded_amount)::numeric <> COALESCE(sum(r.amount) FILTER (WHERE (r.status = 'COMPLETED'::text)), (0)::numeric)) OR ((p.refunding_amount)::numeric <> COALESCE(sum(r.amount) FILTER (WHERE (r.status = ANY (ARRAY['PENDING'::text, 'UNKNOWN'::text]))), (0)::numeric)));
 
+CREATE VIEW audit.reserve_is_not_released_as_booked AS
+ SELECT r.settlement_id,
+    r.release_id
+   FROM ((reserves r
+     JOIN settlements s ON ((s.id = r.settlement_id)))
+     LEFT JOIN transfers t ON ((t.id = r.release_id)))
+  WHERE ((r.release_id IS NOT NULL) AND (((((t.kind)::text IS DISTINCT FROM 'reserve_release'::text) OR ((t.amount)::bigint IS DISTINCT FROM (s.reserve_amount)::bigint)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
+
 CREATE VIEW audit.resolution_has_no_pending_transfer AS
  SELECT r.id AS transfer_id,
     r.pending_id
    FROM (transfers r
      LEFT JOIN transfers p ON (((p.id = r.pending_id) AND (p.state = 'pending'::transfer_state))))
   WHERE ((r.pending_id IS NOT NULL) AND ((p.id IS NULL) OR ((r.amount)::bigint > (r.released)::bigint) OR ((((p.debit_account_id IS DISTINCT FROM r.debit_account_id) OR (p.credit_account_id IS DISTINCT FROM r.credit_account_id)) OR (p.currency IS DISTINCT FROM r.currency)) OR (p.mode IS DISTINCT FROM r.mode))));
+
+CREATE VIEW audit.resolved_break_has_no_reason AS
+ SELECT id AS break_id
+   FROM breaks
+  WHERE ((status = 'RESOLVED'::text) AND ((COALESCE(btrim(resolution), ''::text) = ''::text) OR (resolved_at IS NULL)));
 
 CREATE VIEW audit.row_waits_in_the_default_partition AS
  SELECT 'transactions'::text AS name,
@@ -4853,31 +5960,57 @@ CREATE VIEW audit.sealed_entries_differ_from_their_seal AS
 CREATE VIEW audit.settlement_amount_is_not_the_sum_of_its_lines AS
  SELECT s.id,
     s.amount,
+    s.reserve_amount,
     COALESCE(l.total, (0)::numeric) AS total
    FROM (settlements s
      LEFT JOIN ( SELECT settlement_lines.settlement_id,
             sum(settlement_lines.amount) AS total
            FROM settlement_lines
           GROUP BY settlement_lines.settlement_id) l ON ((s.id = l.settlement_id)))
-  WHERE ((s.amount)::numeric IS DISTINCT FROM l.total);
+  WHERE (((s.amount + (s.reserve_amount)::bigint))::numeric IS DISTINCT FROM l.total);
 
-CREATE VIEW audit.settlement_lacks_its_payout_transfer AS
+CREATE VIEW audit.settlement_differs_from_its_account AS
+ SELECT s.id,
+    s.account_id
+   FROM (settlements s
+     LEFT JOIN accounts a ON (((s.account_id = a.id) AND (a.type = 'merchant_payable'::text))))
+  WHERE (((s.merchant_id IS DISTINCT FROM a.merchant_id) OR (s.currency IS DISTINCT FROM a.currency)) OR (s.mode IS DISTINCT FROM a.mode));
+
+CREATE VIEW audit.settlement_lacks_its_transfers AS
  SELECT s.id,
     s.status,
-    s.payout_id
-   FROM (settlements s
-     LEFT JOIN transfers t ON ((s.payout_id = t.id)))
-  WHERE ((((t.kind IS DISTINCT FROM 'payout'::transfer_kind) OR ((t.amount)::bigint IS DISTINCT FROM s.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode));
+    e.kind
+   FROM ((settlements s
+     CROSS JOIN LATERAL ( VALUES (s.payout_id,'payout'::text,s.amount), (s.reserve_id,'reserve_hold'::text,s.reserve_amount), (s.paid_id,'payout_paid'::text,s.amount), (s.failed_id,
+                CASE s.status
+                    WHEN 'REJECTED'::text THEN 'payout_rejected'::text
+                    ELSE 'payout_returned'::text
+                END,s.amount)) e(transfer_id, kind, amount))
+     LEFT JOIN transfers t ON ((e.transfer_id = t.id)))
+  WHERE ((e.transfer_id IS NOT NULL) AND (((((t.kind)::text IS DISTINCT FROM e.kind) OR ((t.amount)::bigint IS DISTINCT FROM e.amount)) OR (t.currency IS DISTINCT FROM s.currency)) OR (t.mode IS DISTINCT FROM s.mode)));
 
-CREATE VIEW audit.settlement_line_is_not_its_ledger_entry AS
- SELECT l.entry_id,
-    l.settlement_id,
-    l.amount,
-    e.amount AS entry_amount
-   FROM ((settlement_lines l
-     JOIN settlements s ON ((l.settlement_id = s.id)))
-     LEFT JOIN settleable_entries e ON ((l.entry_id = e.entry_id)))
-  WHERE ((((l.amount IS DISTINCT FROM e.amount) OR (s.merchant_id IS DISTINCT FROM e.merchant_id)) OR (s.currency IS DISTINCT FROM e.currency)) OR (s.mode IS DISTINCT FROM e.mode));
+CREATE VIEW audit.suspense_is_more_than_unresolved_breaks_explain AS
+ SELECT s.mode,
+    s.currency,
+    s.held,
+    COALESCE(b.explained, (0)::numeric) AS explained
+   FROM (( SELECT a.mode,
+            a.currency,
+            (- sum((e.delta)::bigint)) AS held
+           FROM ((accounts a
+             JOIN ledger_entries e ON (((e.account_id = a.id) AND (e.type = 'posted'::entry_type))))
+             JOIN transfers t ON ((t.id = e.transfer_id)))
+          WHERE ((a.type = 'suspense'::text) AND ((t.kind = ANY (ARRAY['unexplained_in'::transfer_kind, 'unexplained_out'::transfer_kind, 'gateway_payout'::transfer_kind, 'gateway_cost'::transfer_kind, 'payout_paid'::transfer_kind, 'payout_rejected'::transfer_kind, 'payout_returned'::transfer_kind])) OR (EXISTS ( SELECT
+                   FROM breaks r
+                  WHERE (r.transfer_id = t.id)))))
+          GROUP BY a.mode, a.currency) s
+     LEFT JOIN ( SELECT breaks.mode,
+            breaks.currency,
+            sum(abs(breaks.amount)) AS explained
+           FROM breaks
+          WHERE (breaks.status <> 'RESOLVED'::text)
+          GROUP BY breaks.mode, breaks.currency) b ON (((b.mode = s.mode) AND (b.currency = s.currency))))
+  WHERE (abs(s.held) > COALESCE(b.explained, (0)::numeric));
 
 CREATE VIEW audit.transfer_differs_from_its_accounts AS
  SELECT t.id AS transfer_id,
@@ -4910,6 +6043,14 @@ CREATE VIEW audit.transfer_has_not_two_entries AS
   GROUP BY t.id
  HAVING (count(e.id) <> 2);
 
+CREATE VIEW audit.transfer_is_matched_by_two_gateway_lines AS
+ SELECT transfer_id,
+    count(*) AS lines
+   FROM gateway_lines
+  WHERE ((transfer_id IS NOT NULL) AND (operation <> 'release'::text))
+  GROUP BY transfer_id
+ HAVING (count(*) > 1);
+
 CREATE VIEW audit.unknown_attempt_is_not_asked_for_again AS
  SELECT id AS attempt_id,
     outcome,
@@ -4918,6 +6059,33 @@ CREATE VIEW audit.unknown_attempt_is_not_asked_for_again AS
   WHERE (((NOT (outcome IS DISTINCT FROM 'UNKNOWN'::text)) <> (next_at IS NOT NULL)) AND (NOT (EXISTS ( SELECT
            FROM attempts c
           WHERE (c.id = a.operation_id)))));
+
+CREATE VIEW public.booked_bank_lines AS
+ SELECT l.file_sha256,
+    l."position",
+    s.mode,
+    l.currency,
+        CASE
+            WHEN l.is_debit THEN (- l.amount)
+            ELSE l.amount
+        END AS amount
+   FROM (bank_lines l
+     JOIN bank_statements s ON (((s.file_sha256 = l.file_sha256) AND (s."position" = l.statement))))
+  WHERE ((l.kind = 'entry'::text) AND (s.mode IS NOT NULL) AND (NOT s.is_repeated));
+
+CREATE VIEW public.cash_movements AS
+ SELECT t.id AS transfer_id,
+    t.kind,
+    t.mode,
+    t.currency,
+        CASE d.type
+            WHEN 'cash'::text THEN (t.amount)::bigint
+            ELSE (- (t.amount)::bigint)
+        END AS amount
+   FROM ((transfers t
+     JOIN accounts d ON ((d.id = t.debit_account_id)))
+     JOIN accounts c ON ((c.id = t.credit_account_id)))
+  WHERE (((d.type = 'cash'::text) <> (c.type = 'cash'::text)) AND (t.kind = ANY (ARRAY['payout_paid'::transfer_kind, 'payout_returned'::transfer_kind, 'gateway_payout'::transfer_kind, 'unexplained_in'::transfer_kind, 'unexplained_out'::transfer_kind])));
 
 CREATE VIEW public.ledger_movements AS
  SELECT account_id,
@@ -4947,8 +6115,19 @@ CREATE VIEW public.ledger_movements AS
         END AS credits_posted
    FROM ledger_entries;
 
+CREATE VIEW public.payouts_proven_by_their_return AS
+ SELECT paid_id AS transfer_id,
+    mode,
+    currency,
+    (- amount) AS amount
+   FROM settlements s
+  WHERE ((status = 'RETURNED'::text) AND (NOT (EXISTS ( SELECT
+           FROM bank_matches m
+          WHERE (m.transfer_id = s.paid_id)))));
+
 CREATE VIEW public.settleable_entries AS
  SELECT e.id AS entry_id,
+    e.account_id,
     a.merchant_id,
     a.currency,
     a.mode,
@@ -4960,10 +6139,26 @@ CREATE VIEW public.settleable_entries AS
    FROM ((ledger_entries e
      JOIN accounts a ON ((e.account_id = a.id)))
      JOIN transfers t ON ((e.transfer_id = t.id)))
-  WHERE ((a.type = 'merchant_payable'::text) AND (e.type = 'posted'::entry_type) AND (t.kind <> 'payout'::transfer_kind));
+  WHERE ((a.type = 'merchant_payable'::text) AND (e.type = 'posted'::entry_type) AND (t.kind <> ALL (ARRAY['payout'::transfer_kind, 'reserve_hold'::transfer_kind])));
+
+CREATE VIEW public.settlement_lines AS
+ SELECT s.id AS settlement_id,
+    e.entry_id,
+    e.account_id,
+    e.merchant_id,
+    e.currency,
+    e.mode,
+    e.amount,
+    e.created_at,
+    e.kind,
+    e.object_id,
+    e.transaction_id
+   FROM (settlements s
+     JOIN settleable_entries e ON (((s.account_id = e.account_id) AND (s.after_entry < e.entry_id) AND (s.through_entry >= e.entry_id))));
 
 CREATE VIEW public.unsettled_entries AS
  SELECT entry_id,
+    account_id,
     merchant_id,
     currency,
     mode,
@@ -4972,10 +6167,10 @@ CREATE VIEW public.unsettled_entries AS
     kind,
     object_id,
     transaction_id
-   FROM settleable_entries s
-  WHERE (NOT (EXISTS ( SELECT
-           FROM settlement_lines l
-          WHERE (l.entry_id = s.entry_id))));
+   FROM settleable_entries e
+  WHERE (entry_id > COALESCE(( SELECT max(s.through_entry) AS max
+           FROM settlements s
+          WHERE (s.account_id = e.account_id)), (0)::bigint));
 
 ALTER PUBLICATION paynexus_changes ADD TABLE events (
     id,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.sandbox_acquirer import server, tokens
+from tools.sandbox_acquirer import server, settlement, tokens
 
 PAGE = Path(__file__).parents[2] / "docs/sandbox.md"
 
@@ -21,8 +21,15 @@ def endpoint_table() -> list[str]:
     return ["| endpoint | does |", "|---|---|", *rows]
 
 
+def fault_table() -> list[str]:
+    """The documented faults of settlement files, as the code has them."""
+    rows = [f"| `{fault}` | {does} |" for fault, does in settlement.DOES.items()]
+    return ["| fault | does |", "|---|---|", *rows]
+
+
 @pytest.mark.parametrize(
-    ("section", "table"), [("tokens", token_table()), ("endpoints", endpoint_table())]
+    ("section", "table"),
+    [("tokens", token_table()), ("endpoints", endpoint_table()), ("faults", fault_table())],
 )
 def test_the_page_holds_the_table(section: str, table: list[str]) -> None:
     """Paste the expected lines into the page when this fails."""

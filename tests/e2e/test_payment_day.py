@@ -283,12 +283,13 @@ def test_what_was_earned_is_on_the_balance_and_then_paid_by_the_bank(
 
 
 def require_settlement_webhooks(stack: Stack, endpoint: Endpoint, settlement: str) -> None:
-    """The merchant was told that its settlement was instructed, and that it was paid."""
+    """The merchant was told of each step of its settlement."""
 
     def told() -> list[str]:
         heard = [verified(request, endpoint.secret) for request in stack.webhooks(endpoint.path)]
         types = [one["type"] for one in heard if one["object_id"] == settlement]
-        assert types == ["settlement.instructed.v1", "settlement.paid.v1"], types
+        steps = ("created", "instructed", "accepted", "paid")
+        assert types == [f"settlement.{step}.v1" for step in steps], types
         return types
 
     eventually(told, what="settlement webhooks")

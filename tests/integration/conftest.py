@@ -1,6 +1,7 @@
 """The API's functions, called as API Gateway calls them, over real Postgres and Valkey."""
 
 import base64
+import datetime as dt
 import json
 import os
 import secrets
@@ -18,11 +19,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from moto import mock_aws
 from moto.kms.utils import ECDSAPrivateKey
 
-from paynexus import ids, runtime
+from paynexus import ids, letterbox, runtime
+from paynexus.db import Database
 from paynexus.ids import MerchantId
 from paynexus.payments.workflow import Workflow
 from tests.integration.steps_in_process import StepFunctions
 from tests.sandbox import KEY, Sandbox
+from tests.settlement_world import SettlementWorld
 
 type Handler = Callable[[Mapping[str, Any], object], dict[str, Any]]
 
@@ -227,6 +230,14 @@ def _keys() -> dict[str, str]:
 
 def _forget_clients() -> None:
     """Each test has a database of its own; the account's clients serve the whole module."""
-    for name, value in vars(runtime).items():
+    for name, value in [*vars(runtime).items(), *vars(letterbox).items()]:
         if name != "aws" and hasattr(value, "cache_clear"):
             value.cache_clear()
+
+
+@pytest.fixture
+def books(database: Database, merchant: MerchantId) -> SettlementWorld:
+    """Settlement with a bank of two boxes, a moment after all that a test books."""
+    # Entries are recorded by the server's clock.
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0)  # noqa: TID251 - the tests' edge
+    return SettlementWorld(database, merchant, moment + dt.timedelta(hours=1))

@@ -51,11 +51,14 @@ SELECT id, id, merchant_id, 'test', n, 0, currency, (ARRAY['OPEN', 'WON', 'LOST'
     'sandbox', 'dp_' || n, at, at, at
 FROM rows;
 INSERT INTO settlements (
-    id, merchant_id, amount, status, currency, mode, cutoff, message_id, end_to_end_id,
+    id, merchant_id, amount, status, currency, mode, cutoff, account_id, after_entry,
+    through_entry, booked_entry, reserve_amount, expected_on, message_id, end_to_end_id,
     instruction, payout_id, created_at
 )
 SELECT id, merchant_id, n, (ARRAY['PENDING', 'INSTRUCTED', 'ACCEPTED'])[1 + n %% 3], currency,
-    'test', at, 'm' || n, 'e' || n, '{}', uuidv7(), at
+    'test', at, id, 0, 1, 2, 0, at::DATE, 'm' || n, 'e' || n,
+    '{"creditor": {"holder": "Café Müller", "iban": "DE89370400440532013000", "bic": null}}',
+    uuidv7(), at
 FROM rows;
 INSERT INTO events (id, source, type, mode, merchant_id, object_id, sequence, data, created_at)
 SELECT id, 'payments.events', 'payment.' ||

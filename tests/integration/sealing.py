@@ -125,18 +125,17 @@ def cloned(server: postgres.Server) -> Iterator[str]:
 
 def settle(tx: Connection, booked: Booked) -> None:
     """The payout is a settlement's, of all that the merchant was owed."""
-    settlement = ids.new_id()
     tx.execute(
         "INSERT INTO settlements (id, merchant_id, amount, status, currency, mode, cutoff,"
+        " account_id, after_entry, through_entry, booked_entry, reserve_amount, expected_on,"
         " message_id, end_to_end_id, instruction, payout_id, created_at)"
-        " SELECT %s, merchant_id, amount, 'INSTRUCTED', currency, mode, created_at, id, id, '{}',"
-        " id, created_at FROM transfers WHERE id = %s",
-        (settlement, booked.payout),
-    )
-    tx.execute(
-        "INSERT INTO settlement_lines SELECT entry_id, %s, amount FROM settleable_entries"
-        " WHERE merchant_id = %s",
-        (settlement, booked.merchant),
+        " SELECT %s, t.merchant_id, t.amount, 'INSTRUCTED', t.currency, t.mode, t.created_at,"
+        " t.debit_account_id, 0, (SELECT max(entry_id) FROM settleable_entries AS s"
+        " WHERE s.account_id = t.debit_account_id),"
+        " (SELECT max(e.id) FROM ledger_entries AS e WHERE e.account_id = t.debit_account_id),"
+        " 0, t.created_at::DATE, t.id, t.id, '{}', t.id, t.created_at"
+        " FROM transfers AS t WHERE t.id = %s",
+        (ids.new_id(), booked.payout),
     )
 
 

@@ -7,10 +7,11 @@ import pytest
 from paynexus.lists.model import Page
 from paynexus.payments.verdicts import Verdict
 from paynexus.settlement import service
+from paynexus.settlement.merchant import service as reading
 from tests.disputing import Bank as PayersBank
 from tests.flow import Flow
-from tests.integration.test_settlement_cycle import FolderBank
 from tests.sandbox import Sandbox
+from tests.settlement_world import FolderBank
 from tools.sandbox_acquirer.disputes import Outcome as End
 
 NET = 1000 - 40
@@ -31,7 +32,7 @@ def test_disputed_money_waits_for_the_end_of_its_dispute(
     def paid_after(days: int) -> int:
         now = flow.now + dt.timedelta(days=days)
         service.settle(flow.database, bank, now=now, cutoff=now)
-        made, _ = service.list_settlements(
+        made, _ = reading.list_settlements(
             flow.database, Page(9), merchant_id=flow.merchant, mode="test"
         )
         return sum(one.amount for one in made)

@@ -476,6 +476,7 @@ def test_our_own_tokens_are_verified_by_our_own_key_alone(
     assert accepted(verifier, token).principal.client_id == "pnx_test_1"
 
 
+@pytest.mark.long
 def test_a_flood_of_unknown_kids_costs_one_fetch_in_thirty_seconds(
     verifier: BearerVerifier, issuers_database: Database, server: IssuerServer
 ) -> None:

@@ -71,6 +71,7 @@ def test_sixteen_processes_share_one_exact_limit(redis_url: str) -> None:
     assert told.count(True) == 100
 
 
+@pytest.mark.long
 def test_sixteen_processes_against_a_hundred_a_minute(redis_url: str, cache: Cache) -> None:
     """100, and exactly what came back on the server's clock until the last was refused."""
     told = [one for several in fleet(redis_url, [[A_MINUTE]] * 20) for one in several]
@@ -83,6 +84,7 @@ def test_sixteen_processes_against_a_hundred_a_minute(redis_url: str, cache: Cac
     assert debt + policy.window > policy.full
 
 
+@pytest.mark.long
 def test_sixteen_processes_and_two_buckets(redis_url: str, cache: Cache) -> None:
     """Exact in requests and in money: what one bucket refuses takes nothing of the other."""
     sizes = [10, 30, 3, 1, 7] * 4

@@ -39,10 +39,13 @@ INSERT INTO disputes (
 ) VALUES (%(id)s, %(id)s, %(merchant)s, 'test', 5, 0, 'EUR', 'OPEN', 'sandbox', %(id)s, now(),
     now(), now());
 INSERT INTO settlements (
-    id, merchant_id, amount, status, currency, mode, cutoff, message_id, end_to_end_id,
+    id, merchant_id, amount, status, currency, mode, cutoff, account_id, after_entry,
+    through_entry, booked_entry, reserve_amount, expected_on, message_id, end_to_end_id,
     instruction, payout_id, created_at
-) VALUES (%(id)s, %(merchant)s, 5, 'PENDING', 'EUR', 'test', clock_timestamp(), %(id)s, %(id)s,
-    '{}', %(id)s, now());
+) VALUES (%(id)s, %(merchant)s, 5, 'PENDING', 'EUR', 'test', clock_timestamp(), %(id)s, 0, 1, 2, 0,
+    now()::DATE, %(id)s, %(id)s,
+    '{"creditor": {"holder": "Café Müller", "iban": "DE89370400440532013000", "bic": null}}',
+    %(id)s, now());
 INSERT INTO events (id, source, type, mode, merchant_id, object_id, sequence, data)
 VALUES (%(id)s, 'payments.events', 'payment.failed.v1', 'test', %(merchant)s, %(id)s, 1, '{}');
 INSERT INTO webhook_endpoints (id, merchant_id, mode, url, secret)

@@ -15,12 +15,10 @@ from paynexus.db import Database
 from paynexus.ids import EventId, MerchantId, PaymentId
 from paynexus.notification import service as notification
 from paynexus.payments.store import timeline as store
-from paynexus.settlement import reconciliation
-from paynexus.settlement import service as settlement
-from tests.integration import test_settlement_cycle as settling
 from tests.integration.conftest import Caller
 from tests.integration.notification_world import Time, World, running_sink
 from tests.sandbox import Sandbox
+from tests.settlement_world import SettlementWorld, debit, file_report, statement
 
 ORDER = {"amount": 1250, "currency": "EUR", "payment_method": "tok_approve_timeline"}
 KINDS = [
@@ -45,7 +43,7 @@ TABLES = {
     "fraud_decisions",
     "idempotency_keys",
     "refunds",
-    "settlement_lines",
+    "settlements",
     "transfers",
 }
 """What grows with the payments of others."""
@@ -111,13 +109,10 @@ def notify(world: World, object_id: str) -> None:
 
 def pay_out(database: Database, merchant: MerchantId, now: dt.datetime) -> str:
     """What the merchant earned is paid and confirmed by the bank; the settlement's id."""
-    bank = settling.FolderBank()
-    settlement.settle(database, bank, now=now)
-    made = settling._only(database, merchant)
-    amount = f"{made.amount / 100:.2f}"
-    statement = settling._bank_statement((made.end_to_end_id, amount, "DBIT"))
-    key = bank.says("inbox/s.xml", statement)
-    reconciliation.reconcile(database, bank, object_key=key, now=now)
+    world = SettlementWorld(database, merchant, now)
+    world.settle()
+    [made] = world.settlements()
+    world.hear(file_report(made.message_id, "ACCP"), statement(debit(made)))
     return made.object_id
 
 
@@ -131,7 +126,7 @@ def test_a_timeline_joins_all_that_is_known(
     refund = post(call, f"/payments/{payment}/refunds", {"amount": 50}, "refund-1")["id"]
     post(call, "/payments", {**ORDER, "amount": 990}, "order-2")
     notify(world, payment)
-    paid = pay_out(world.db, call.merchant_id, now + dt.timedelta(minutes=1))
+    paid = pay_out(world.db, call.merchant_id, now + dt.timedelta(hours=1))
 
     items = whole(call, payment)
     told = {kind: of(items, kind) for kind in KINDS}
@@ -165,10 +160,13 @@ def test_a_timeline_joins_all_that_is_known(
     assert {one["object_id"] for one in told["event"]} == {payment, refund}
     assert {one["status_code"] for one in told["webhook_attempt"]} == {200}
     assert told["webhook_attempt"][0]["endpoint"].startswith("we_")
-    assert [one["settlement"] for one in told["settlement"] + told["bank_line"]] == [paid, paid]
+    assert [one["settlement"] for one in told["settlement"] + told["bank_line"]] == [paid] * 3
     # 12.50 less a fee of 1.5 % and 25 cents, less the refund: of the payment alone.
     assert told["settlement"][0]["amount"] == {"amount": 1250 - 44 - 50, "currency": "EUR"}
-    assert (told["settlement"][0]["status"], told["bank_line"][0]["line"]) == ("PAID", "entry")
+    assert told["settlement"][0]["status"] == "PAID"
+    # The bank's answer to the whole file, and its line on the statement.
+    lines = {(one["line"], one["code"]) for one in told["bank_line"]}
+    assert lines == {("status", "ACCP"), ("entry", "DBIT")}
     assert "tok_approve_timeline" not in json.dumps(items)
 
 
@@ -260,10 +258,10 @@ def test_no_plan_reads_what_others_have(
         order = {**ORDER, "payment_method": f"tok_approve_{n}"}
         payment = post(call, "/payments", order, str(n))["id"]
     own = PaymentId(ids.parse("pay", payment))
-    pay_out(database, call.merchant_id, now + dt.timedelta(minutes=1))
+    pay_out(database, call.merchant_id, now + dt.timedelta(hours=1))
     connection = database.connection()
-    for statement in SQL_OTHERS.split(";\n")[:-1]:
-        connection.execute(statement.encode(), {"merchant": call.merchant_id})
+    for text in SQL_OTHERS.split(";\n")[:-1]:
+        connection.execute(text.encode(), {"merchant": call.merchant_id})
     connection.execute("ANALYZE")
     subject = store.Subject(own, call.merchant_id, "test", [payment], [f"POST /payments/{payment}"])
     values = store.values_of(subject, after=None, limit=101)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import pytest
 
@@ -18,7 +19,7 @@ from paynexus.money import Money, limit_of
 from paynexus.payments import operations, service
 from paynexus.payments.model import Status
 from paynexus.payments.step import Step
-from paynexus.settlement.service import settle
+from paynexus.settlement.service import Run, settle
 from tests.flow import Flow
 from tests.sandbox import Sandbox
 
@@ -181,7 +182,7 @@ def test_taking_refunding_and_settling_at_once_wait_for_each_other_without_a_dea
         mine = flow_like(flow, another_database())
         for turn in range(8):
             if number < 2:
-                settle(mine.database, bank, now=flow.now + dt.timedelta(seconds=turn))
+                _settle(mine.database, bank, flow.now + dt.timedelta(minutes=turn))
                 continue
             payment_id, _ = mine.take(amount=1000)
             if turn % 2:
@@ -192,7 +193,7 @@ def test_taking_refunding_and_settling_at_once_wait_for_each_other_without_a_dea
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))
 
-    last = settle(flow.database, bank, now=flow.now + dt.timedelta(hours=1))
+    last = _settle(flow.database, bank, flow.now + dt.timedelta(hours=1))
     assert last.failed == 0
     (owed,) = reading.balances(flow.database.connection(), flow.merchant, "test")
     assert owed.balance == Balance("EUR", posted=0, pending_in=0, pending_out=0)
@@ -246,9 +247,13 @@ class Outbox:
         """One name, one content."""
         assert self.files.setdefault(name, document) == document
 
-    def receive(self, name: str) -> bytes:
+    def receive(self, name: str) -> BinaryIO:
         """It never says anything."""
         raise AssertionError(name)
+
+
+def _settle(database: Database, bank: Outbox, at: dt.datetime) -> Run:
+    return settle(database, bank, now=at, cutoff=at)
 
 
 def flow_like(flow: Flow, database: Database) -> Flow:

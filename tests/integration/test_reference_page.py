@@ -21,6 +21,8 @@ JUDGED = {"color-contrast", "heading-order", "link-name", "target-size"}
 
 
 LOOKS = ((PHONE, "light"), (PHONE, "dark"), (DESK, "light"), (DESK, "dark"))
+OTHERS = LOOKS[1:3]
+"""Those that wait for all tests to be run."""
 UNFOLD_A_SHARE = """
 ([share, shares]) => {
   document.querySelectorAll('article.operation').forEach((one, number) => {
@@ -71,7 +73,10 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(params=LOOKS, ids=str)
+@pytest.fixture(
+    params=[pytest.param(look, marks=pytest.mark.long if look in OTHERS else ()) for look in LOOKS],
+    ids=str,
+)
 def visit(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Visit]:
     """The page at one width in one scheme."""
     width, scheme = request.param

@@ -81,6 +81,7 @@ LISTED: Mapping[str, Callable[[World], str]] = {
     "list_events": World.event,
     "list_deliveries": World.delivery,
     "list_ledger_entries": World.payment,
+    "read_next_settlements": World.payment,
     "read_balances": World.payment,
     "read_merchant": World.configured,
     "list_fraud_rules": World.rule,

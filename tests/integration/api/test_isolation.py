@@ -36,6 +36,7 @@ QUERY: Mapping[tuple[str, str], Callable[[World], str]] = {
         world.made("GET", f"/disputes/{world.dispute()}")["payment"]
     ),
     ("list_settlements", "starting_after"): World.settlement,
+    ("read_settlement_statement", "starting_after"): World.ledger_entry,
     ("list_webhook_endpoints", "starting_after"): World.endpoint,
     ("list_events", "starting_after"): World.event,
     ("list_events", "object_id"): World.payment,
@@ -293,6 +294,7 @@ def test_a_strangers_parameter_leaks_nothing(
         ("{payment_id}", World.payment),
         ("{rule_id}", World.rule),
         ("{fraud_list_id}", World.fraud_list),
+        ("{settlement_id}", World.settlement),
     ):
         path = path.replace(named, make(whose)) if named in path else path
     if QUERY[name, parameter] in OF_BOTH_MODES and not stranger.has_own_merchant:

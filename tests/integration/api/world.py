@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import gateway_callbacks.handler as gateway_callbacks
 from paynexus import ids, runtime
@@ -47,7 +47,7 @@ class Bank:
         """The file is in the outbox."""
         self.outbox[name] = document
 
-    def receive(self, name: str) -> bytes:
+    def receive(self, name: str) -> BinaryIO:
         """There is none."""
         raise KeyError(name)
 
@@ -185,7 +185,8 @@ class World:
         """A payout that the bank was told of."""
         self.payment()
         now = runtime.clock()()
-        settlement.settle(self.database, Bank(), now=now + dt.timedelta(seconds=1))
+        later = now + dt.timedelta(minutes=1)
+        settlement.settle(self.database, Bank(), now=later, cutoff=later)
         return str(self.made("GET", "/settlements")["data"][0]["id"])
 
     def configured(self) -> str:
@@ -321,6 +322,11 @@ def other_merchant(database: Database) -> MerchantId:
         tx.execute("INSERT INTO merchants (id, name) VALUES (%s, 'Bar Nine')", (merchant_id,))
         tx.execute(
             "INSERT INTO merchant_fees SELECT %s, unnest(ARRAY['EUR', 'USD']), 150, 25",
+            (merchant_id,),
+        )
+        tx.execute(
+            "INSERT INTO payout_accounts (merchant_id, currency, holder, iban)"
+            " VALUES (%s, 'EUR', 'Bar Nine', 'DE75512108001245126199')",
             (merchant_id,),
         )
     return merchant_id

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import UTC
 from xml.etree import ElementTree as ET  # writes only; reading: defusedxml, see reader.py
 
-from paynexus.money import EXPONENTS
 from paynexus.settlement.bank import xsd
 from paynexus.settlement.bank.messages import (
     Address,
@@ -15,6 +14,7 @@ from paynexus.settlement.bank.messages import (
     Instruction,
     InvalidInstruction,
 )
+from paynexus.settlement.bank.writing import decimal, leaves, nested
 
 SCHEMA = "pain.001.001.09"
 NAMESPACE = f"urn:iso:std:iso:20022:tech:xsd:{SCHEMA}"
@@ -75,37 +75,37 @@ def _require_sense(instruction: Instruction) -> None:
 def _header(body: ET.Element, instruction: Instruction) -> None:
     header = ET.SubElement(body, "GrpHdr")
     created = instruction.created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    _texts(header, MsgId=instruction.message_id, CreDtTm=created, **_sums(instruction))
-    _texts(_path(header, "InitgPty"), Nm=sepa_text(instruction.debtor.holder, limit=NAME_LIMIT))
+    leaves(header, MsgId=instruction.message_id, CreDtTm=created, **_sums(instruction))
+    leaves(nested(header, "InitgPty"), Nm=sepa_text(instruction.debtor.holder, limit=NAME_LIMIT))
 
 
 def _batch(body: ET.Element, instruction: Instruction) -> ET.Element:
     """The one batch of the file, under the file's own name, ready for its transfers."""
     batch = ET.SubElement(body, "PmtInf")
-    _texts(batch, PmtInfId=instruction.message_id, PmtMtd="TRF", BtchBookg="false")
-    _texts(batch, **_sums(instruction))
+    leaves(batch, PmtInfId=instruction.message_id, PmtMtd="TRF", BtchBookg="false")
+    leaves(batch, **_sums(instruction))
     is_sepa = instruction.currency == "EUR"
     if is_sepa:
-        _texts(_path(batch, "PmtTpInf", "SvcLvl"), Cd="SEPA")
-    _texts(_path(batch, "ReqdExctnDt"), Dt=instruction.execution_date.isoformat())
+        leaves(nested(batch, "PmtTpInf", "SvcLvl"), Cd="SEPA")
+    leaves(nested(batch, "ReqdExctnDt"), Dt=instruction.execution_date.isoformat())
     _party(batch, "Dbtr", instruction.debtor)
-    _texts(_account(batch, "DbtrAcct", instruction.debtor), Ccy=instruction.currency)
+    leaves(_account(batch, "DbtrAcct", instruction.debtor), Ccy=instruction.currency)
     _agent(batch, "DbtrAgt", instruction.debtor)
-    _texts(batch, ChrgBr="SLEV" if is_sepa else "SHAR")
+    leaves(batch, ChrgBr="SLEV" if is_sepa else "SHAR")
     return batch
 
 
 def _transfer(batch: ET.Element, transfer: CreditTransfer) -> None:
     node = ET.SubElement(batch, "CdtTrfTxInf")
     reference = transfer.end_to_end_id
-    _texts(_path(node, "PmtId"), InstrId=reference, EndToEndId=reference)
-    amount = ET.SubElement(_path(node, "Amt"), "InstdAmt", {"Ccy": transfer.money.currency})
+    leaves(nested(node, "PmtId"), InstrId=reference, EndToEndId=reference)
+    amount = ET.SubElement(nested(node, "Amt"), "InstdAmt", {"Ccy": transfer.money.currency})
     amount.text = decimal(transfer.money.amount, transfer.money.currency)
     if transfer.creditor.bic:
         _agent(node, "CdtrAgt", transfer.creditor)
     _party(node, "Cdtr", transfer.creditor)
     _account(node, "CdtrAcct", transfer.creditor)
-    _texts(_path(node, "RmtInf"), Ustrd=sepa_text(transfer.remittance, limit=REMITTANCE_LIMIT))
+    leaves(nested(node, "RmtInf"), Ustrd=sepa_text(transfer.remittance, limit=REMITTANCE_LIMIT))
 
 
 def _sums(instruction: Instruction) -> dict[str, str]:
@@ -116,29 +116,11 @@ def _sums(instruction: Instruction) -> dict[str, str]:
     }
 
 
-def decimal(amount: int, currency: str) -> str:
-    """Minor units, not negative, as the standard writes them: no float on the way."""
-    exponent = EXPONENTS[currency]
-    whole, fraction = divmod(amount, 10**exponent)
-    return f"{whole}.{fraction:0{exponent}d}" if exponent else str(whole)
-
-
-def _path(parent: ET.Element, *tags: str) -> ET.Element:
-    for tag in tags:
-        parent = ET.SubElement(parent, tag)
-    return parent
-
-
-def _texts(parent: ET.Element, **texts: str) -> None:
-    for tag, text in texts.items():
-        ET.SubElement(parent, tag).text = text
-
-
 def _party(parent: ET.Element, tag: str, account: BankAccount) -> None:
-    node = _path(parent, tag)
-    _texts(node, Nm=sepa_text(account.holder, limit=NAME_LIMIT))
+    node = nested(parent, tag)
+    leaves(node, Nm=sepa_text(account.holder, limit=NAME_LIMIT))
     if account.address:
-        _texts(_path(node, "PstlAdr"), **dict(_address(account.address)))
+        leaves(nested(node, "PstlAdr"), **dict(_address(account.address)))
 
 
 def _address(address: Address) -> Iterable[tuple[str, str]]:
@@ -152,14 +134,14 @@ def _address(address: Address) -> Iterable[tuple[str, str]]:
 
 
 def _account(parent: ET.Element, tag: str, account: BankAccount) -> ET.Element:
-    node = _path(parent, tag)
-    _texts(_path(node, "Id"), IBAN=account.iban)
+    node = nested(parent, tag)
+    leaves(nested(node, "Id"), IBAN=account.iban)
     return node
 
 
 def _agent(parent: ET.Element, tag: str, account: BankAccount) -> None:
-    institution = _path(parent, tag, "FinInstnId")
+    institution = nested(parent, tag, "FinInstnId")
     if account.bic:
-        _texts(institution, BICFI=account.bic)
+        leaves(institution, BICFI=account.bic)
     else:
-        _texts(_path(institution, "Othr"), Id=UNKNOWN)
+        leaves(nested(institution, "Othr"), Id=UNKNOWN)

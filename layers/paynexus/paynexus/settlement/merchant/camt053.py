@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from paynexus import ids
 from paynexus.ledger.model import TransferKind
-from paynexus.money import EXPONENTS
+from paynexus.settlement.bank.writing import decimal, leaves, nested
 from paynexus.settlement.merchant.model import Line, Statement
 from paynexus.settlement.merchant.views import payment_of
 from paynexus.settlement.model import transfer_id
@@ -62,13 +62,13 @@ def document(found: Statement) -> str:
     made = found.settlement.created_at.astimezone(dt.UTC).isoformat(timespec="milliseconds")
     name = f"{found.settlement.object_id}-{found.page}" if _is_page(found) else None
     name = name or found.settlement.object_id
-    _texts(_in(body, "GrpHdr"), MsgId=name, CreDtTm=made)
-    node = _in(body, "Stmt")
-    _texts(node, Id=name)
+    leaves(nested(body, "GrpHdr"), MsgId=name, CreDtTm=made)
+    node = nested(body, "Stmt")
+    leaves(node, Id=name)
     if _is_page(found):
         last = "false" if found.has_more else "true"
-        _texts(_in(node, "StmtPgntn"), PgNb=str(found.page), LastPgInd=last)
-    _texts(node, CreDtTm=made)
+        leaves(nested(node, "StmtPgntn"), PgNb=str(found.page), LastPgInd=last)
+    leaves(node, CreDtTm=made)
     _account(node, found)
     _balances(node, found, entries)
     _totals(node, entries, found.settlement.currency)
@@ -118,12 +118,12 @@ def _line(line: Line) -> _Entry:
 
 
 def _account(node: ET.Element, found: Statement) -> None:
-    account = _in(node, "Acct")
-    _texts(_in(account, "Id", "Othr"), Id=ids.text("acc", found.about.account_id))
-    _texts(account, Ccy=found.settlement.currency)
+    account = nested(node, "Acct")
+    leaves(nested(account, "Id", "Othr"), Id=ids.text("acc", found.about.account_id))
+    leaves(account, Ccy=found.settlement.currency)
     name = _NOT_XML.sub(" ", found.about.merchant_name)[:NAME_LIMIT].strip()
     if name:
-        _texts(_in(account, "Ownr"), Nm=name)
+        leaves(nested(account, "Ownr"), Nm=name)
 
 
 def _balances(node: ET.Element, found: Statement, entries: Sequence[_Entry]) -> None:
@@ -136,44 +136,44 @@ def _balances(node: ET.Element, found: Statement, entries: Sequence[_Entry]) -> 
         ("ITBD" if found.before.count else "OPBD", opening, opened_on),
         ("ITBD" if found.has_more else "CLBD", closing, closed_on),
     ):
-        balance = _in(node, "Bal")
-        _texts(_in(balance, "Tp", "CdOrPrtry"), Cd=code)
+        balance = nested(node, "Bal")
+        leaves(nested(balance, "Tp", "CdOrPrtry"), Cd=code)
         _amount(balance, amount, found.settlement.currency)
-        _texts(_in(balance, "Dt"), Dt=day.isoformat())
+        leaves(nested(balance, "Dt"), Dt=day.isoformat())
 
 
 def _totals(node: ET.Element, entries: Sequence[_Entry], currency: str) -> None:
-    totals = _in(node, "TxsSummry")
+    totals = nested(node, "TxsSummry")
     net = sum(entry.amount for entry in entries)
-    whole = _counted(_in(totals, "TtlNtries"), entries, currency)
+    whole = _counted(nested(totals, "TtlNtries"), entries, currency)
     # Without a currency, other than amounts elsewhere.
-    _texts(_in(whole, "TtlNetNtry"), Amt=_decimal(abs(net), currency), CdtDbtInd=_side(net))
+    leaves(nested(whole, "TtlNetNtry"), Amt=decimal(abs(net), currency), CdtDbtInd=_side(net))
     for tag, side in (("TtlCdtNtries", _CREDIT), ("TtlDbtNtries", _DEBIT)):
-        _counted(_in(totals, tag), [one for one in entries if one.side == side], currency)
+        _counted(nested(totals, tag), [one for one in entries if one.side == side], currency)
 
 
 def _counted(node: ET.Element, entries: Sequence[_Entry], currency: str) -> ET.Element:
     turnover = sum(abs(entry.amount) for entry in entries)
-    _texts(node, NbOfNtries=str(len(entries)), Sum=_decimal(turnover, currency))
+    leaves(node, NbOfNtries=str(len(entries)), Sum=decimal(turnover, currency))
     return node
 
 
 def _entry(node: ET.Element, entry: _Entry, currency: str) -> None:
-    booked = _in(node, "Ntry")
+    booked = nested(node, "Ntry")
     _amount(booked, entry.amount, currency)
-    _texts(_in(booked, "Sts"), Cd="BOOK")
-    _texts(_in(booked, "BookgDt"), Dt=entry.booked_on.isoformat())
-    _texts(_in(booked, "ValDt"), Dt=entry.value_on.isoformat())
-    _texts(booked, AcctSvcrRef=entry.reference)
-    code = _in(booked, "BkTxCd")
+    leaves(nested(booked, "Sts"), Cd="BOOK")
+    leaves(nested(booked, "BookgDt"), Dt=entry.booked_on.isoformat())
+    leaves(nested(booked, "ValDt"), Dt=entry.value_on.isoformat())
+    leaves(booked, AcctSvcrRef=entry.reference)
+    code = nested(booked, "BkTxCd")
     domain, family, subfamily = _codes(entry)
-    meant = _in(code, "Domn")
-    _texts(meant, Cd=domain)
-    _texts(_in(meant, "Fmly"), Cd=family, SubFmlyCd=subfamily)
-    _texts(_in(code, "Prtry"), Cd=entry.kind, Issr="PayNexus")
-    details = _in(booked, "NtryDtls", "TxDtls")
-    _texts(_in(details, "Refs"), EndToEndId=entry.end_to_end_id)
-    _texts(_in(details, "RmtInf"), Ustrd=entry.remittance)
+    meant = nested(code, "Domn")
+    leaves(meant, Cd=domain)
+    leaves(nested(meant, "Fmly"), Cd=family, SubFmlyCd=subfamily)
+    leaves(nested(code, "Prtry"), Cd=entry.kind, Issr="PayNexus")
+    details = nested(booked, "NtryDtls", "TxDtls")
+    leaves(nested(details, "Refs"), EndToEndId=entry.end_to_end_id)
+    leaves(nested(details, "RmtInf"), Ustrd=entry.remittance)
 
 
 def _codes(entry: _Entry) -> Iterable[str]:
@@ -182,26 +182,9 @@ def _codes(entry: _Entry) -> Iterable[str]:
 
 def _amount(node: ET.Element, amount: int, currency: str) -> None:
     """The amount without its sign, which the side says."""
-    ET.SubElement(node, "Amt", Ccy=currency).text = _decimal(abs(amount), currency)
-    _texts(node, CdtDbtInd=_side(amount))
+    ET.SubElement(node, "Amt", Ccy=currency).text = decimal(abs(amount), currency)
+    leaves(node, CdtDbtInd=_side(amount))
 
 
 def _side(amount: int) -> str:
     return _CREDIT if amount >= 0 else _DEBIT
-
-
-def _decimal(amount: int, currency: str) -> str:
-    exponent = EXPONENTS[currency]
-    whole, fraction = divmod(amount, 10**exponent)
-    return f"{whole}.{fraction:0{exponent}d}" if exponent else str(whole)
-
-
-def _in(parent: ET.Element, *tags: str) -> ET.Element:
-    for tag in tags:
-        parent = ET.SubElement(parent, tag)
-    return parent
-
-
-def _texts(parent: ET.Element, **texts: str) -> None:
-    for tag, text in texts.items():
-        ET.SubElement(parent, tag).text = text

@@ -10,7 +10,7 @@ from paynexus import ids
 from paynexus.gateways.port import Outcome, Result
 from paynexus.ids import MerchantId, PaymentId, TransferId
 from paynexus.ledger.model import Order
-from paynexus.money import Money
+from paynexus.money import EXPONENTS, Money
 from paynexus.payments import endings
 from paynexus.payments.endings import Ended
 from paynexus.payments.model import OpenOperation, Payment, Status
@@ -18,13 +18,13 @@ from paynexus.payments.model import OpenOperation, Payment, Status
 AMOUNTS_LIMIT = 100_000
 
 
-def authorized(amount: int, basis_points: int, fixed: int) -> Payment:
+def authorized(money: Money, basis_points: int, fixed: int) -> Payment:
     """A payment that may be captured."""
     return Payment(
         id=PaymentId(ids.new_id()),
         merchant_id=MerchantId(ids.new_id()),
         mode="test",
-        money=Money(amount, "EUR"),
+        money=money,
         status=Status.AUTHORIZED,
         capture="manual",
         payment_method="tok_approve",
@@ -50,10 +50,16 @@ def captured(payment: Payment, amount: int, *, is_final: bool) -> tuple[Payment,
     parts=st.lists(st.integers(1, AMOUNTS_LIMIT), min_size=1, max_size=50),
     basis_points=st.integers(0, 10_000),
     fixed=st.integers(0, 500),
+    currency=st.sampled_from(sorted(EXPONENTS)),
 )
-def test_parts_cost_what_the_whole_costs(parts: list[int], basis_points: int, fixed: int) -> None:
-    """In all and at no moment more than was captured; each part books just what it adds."""
-    payment = authorized(sum(parts), basis_points, fixed)
+def test_parts_cost_what_the_whole_costs(
+    parts: list[int], basis_points: int, fixed: int, currency: str
+) -> None:
+    """In all and at no moment more than was captured; each part books just what it adds.
+
+    Whatever the exponent of the currency: no unit is lost or made by rounding.
+    """
+    payment = authorized(Money(sum(parts), currency), basis_points, fixed)
     whole, _ = captured(payment, sum(parts), is_final=True)
     booked = 0
     for number, amount in enumerate(parts, start=1):

@@ -56,6 +56,15 @@ new_id = _Generator()
 """A new UUIDv7, greater than every one this process made before."""
 
 
+def of_digest(digest: bytes) -> UUID:
+    """The UUID of version 8 (RFC 9562, 5.8) whose free bits are those of the digest.
+
+    The same digest, of 16 bytes or more, is the same id: what follows from its name is made once.
+    """
+    number = int.from_bytes(digest[:16]) & ~(0xF << 76) | 0x8 << 76
+    return UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
+
+
 def first_at(moment: dt.datetime) -> UUID:
     """The least id of the moment's millisecond; the moment lies in 1970 or later."""
     return UUID(int=(moment - _EPOCH) // _MILLISECOND << 80)

@@ -171,7 +171,4 @@ def person(name: str) -> str:
 
 
 def _named(*parts: object) -> UUID:
-    digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
-    number = int.from_bytes(digest[:16])
-    number = number & ~(0xF << 76) | 0x8 << 76
-    return UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
+    return ids.of_digest(hashlib.sha256("|".join(map(str, parts)).encode()).digest())

@@ -233,7 +233,4 @@ def waves(standings: Sequence[Standing]) -> list[list[Move]]:
 
 
 def _named(sha256: bytes, position: int, what: str) -> UUID:
-    # RFC 9562's version 8: a UUID whose bits are its maker's.
-    digest = hashlib.sha256(sha256 + f"|{position}|{what}".encode()).digest()
-    number = int.from_bytes(digest[:16]) & ~(0xF << 76) | 0x8 << 76
-    return UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
+    return ids.of_digest(hashlib.sha256(sha256 + f"|{position}|{what}".encode()).digest())

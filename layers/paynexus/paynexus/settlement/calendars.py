@@ -1,7 +1,9 @@
 """The days on which banks pay. Pure."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 from zoneinfo import ZoneInfo
 
 TARGET2 = "TARGET2"
@@ -12,6 +14,9 @@ SATURDAY = 6
 """ISO 8601's number; Sunday is 7."""
 _DAY = dt.timedelta(days=1)
 
+type Holidays = Mapping[str, frozenset[dt.date]]
+"""Of each calendar, the days that are on record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
@@ -19,6 +24,11 @@ class Calendar:
 
     name: str = TARGET2
     holidays: frozenset[dt.date] = frozenset()
+
+    @classmethod
+    def of(cls, name: str, holidays: Holidays) -> Self:
+        """The calendar of this name, with what is on record about it."""
+        return cls(name, holidays.get(name, frozenset()))
 
     def day_of(self, at: dt.datetime) -> dt.date:
         """The day that it is for the bank at this moment."""
@@ -48,6 +58,14 @@ class Calendar:
         while not self.is_open(day):
             day -= _DAY
         return day
+
+    def deadline(self, execution: dt.date, sent_at: dt.datetime | None, days: int) -> dt.date:
+        """The business day that is the n-th after the bank could first pay a file.
+
+        A file that was sent late is paid late: the days count from when the bank had it.
+        """
+        sent_on = sent_at.astimezone(dt.UTC).date() if sent_at else execution
+        return self.after(self.on_or_after(max(execution, sent_on)), days)
 
 
 def target2_holidays(year: int) -> frozenset[dt.date]:

@@ -1,18 +1,14 @@
 """What a run of settlement looks at, and why a merchant's money stays where it is. Pure."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from paynexus.ids import AccountId, MerchantId
-from paynexus.settlement.calendars import Calendar
+from paynexus.settlement.calendars import Calendar, Holidays
 from paynexus.settlement.retries import Hold, retry_moment
 from paynexus.settlement.terms import Terms, due_cutoff
-
-type Holidays = Mapping[str, frozenset[dt.date]]
-"""Of each calendar, the days that are on record."""
 
 
 class Carry(StrEnum):
@@ -81,8 +77,7 @@ class Candidate:
 
     def calendar(self, holidays: Holidays) -> Calendar:
         """The merchant's business days."""
-        name = self.terms.calendar
-        return Calendar(name, holidays.get(name, frozenset()))
+        return Calendar.of(self.terms.calendar, holidays)
 
     def due(self, holidays: Holidays, at: dt.datetime) -> dt.datetime | None:
         """The cut-off up to which it is to be paid now; None: not now."""

@@ -15,9 +15,9 @@ from paynexus.observability import count, logger
 from paynexus.settlement import model
 from paynexus.settlement import store as settlements
 from paynexus.settlement.batching import store
-from paynexus.settlement.batching.model import Candidate, Carry, Holidays
+from paynexus.settlement.batching.model import Candidate, Carry
 from paynexus.settlement.batching.store import Plan, Reserve
-from paynexus.settlement.calendars import Calendar
+from paynexus.settlement.calendars import Calendar, Holidays
 from paynexus.settlement.lifecycle import announce
 from paynexus.settlement.terms import payment_days
 
@@ -109,8 +109,7 @@ def _plan(
         mode=candidate.mode,
         cutoff=due,
     )
-    payer = candidate.payer_calendar or ""
-    bank = Calendar(payer, holidays.get(payer, frozenset()))
+    bank = Calendar.of(candidate.payer_calendar or "", holidays)
     days = payment_days(bank, bank.day_of(now))
     terms = candidate.terms
     return Plan(

@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, SettlementId, TransferId
 from paynexus.ledger.model import Order
-from paynexus.settlement.batching.model import Candidate, Holidays
+from paynexus.settlement.batching.model import Candidate
+from paynexus.settlement.calendars import Holidays
 
 _CANDIDATE = """
 SELECT a.id AS account_id, a.merchant_id, a.currency, a.mode,

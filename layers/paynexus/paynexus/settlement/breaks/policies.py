@@ -7,9 +7,10 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from paynexus.settlement.breaks.model import BreakType, Found
+from paynexus.settlement.calendars import Calendar
 
-SATURDAY = 5
-"""The first weekday on which nobody is asked."""
+WORKING_DAYS = Calendar("UTC")
+"""The days on which people are asked: Saturdays and Sundays are none, holidays are."""
 
 
 class Handler(StrEnum):
@@ -36,13 +37,9 @@ class Due:
     working_days: int = 0
 
     def after(self, moment: dt.datetime) -> dt.datetime:
-        """The moment so much later. Saturdays and Sundays are no working days; holidays are."""
+        """The moment so much later: see WORKING_DAYS."""
         due = moment.astimezone(dt.UTC) + dt.timedelta(hours=self.hours)
-        left = self.working_days
-        while left:
-            due += dt.timedelta(days=1)
-            left -= due.weekday() < SATURDAY
-        return due
+        return dt.datetime.combine(WORKING_DAYS.after(due.date(), self.working_days), due.timetz())
 
 
 @dataclass(frozen=True, slots=True)

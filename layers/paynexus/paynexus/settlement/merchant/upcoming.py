@@ -3,8 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from paynexus.settlement.batching.model import Candidate, Holidays
-from paynexus.settlement.calendars import Calendar
+from paynexus.settlement.batching.model import Candidate
+from paynexus.settlement.calendars import Calendar, Holidays
 from paynexus.settlement.merchant.waiting import Wait, waits_for
 from paynexus.settlement.terms import next_cutoff, payment_days
 
@@ -30,8 +30,7 @@ def upcoming_of(candidate: Candidate, holidays: Holidays, now: dt.datetime) -> U
     cutoff = _cutoff(candidate, holidays, now)
     instructed_on = expected_on = None
     if cutoff and candidate.payer:
-        payer = candidate.payer_calendar or ""
-        bank = Calendar(payer, holidays.get(payer, frozenset()))
+        bank = Calendar.of(candidate.payer_calendar or "", holidays)
         instructed_on, expected_on = payment_days(bank, bank.day_of(max(cutoff, now)))
     return Upcoming(candidate, cutoff, instructed_on, expected_on, waits)
 

@@ -2,8 +2,10 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import batched
 from typing import Any
 from uuid import UUID
 
@@ -33,9 +35,8 @@ class Payout:
     @property
     def group(self) -> tuple[object, ...]:
         """What is alike for all payouts of a file."""
-        debtor = self.instruction["debtor"]
-        execution_date = self.instruction["execution_date"]
-        return self.mode, self.currency, execution_date, sorted(debtor.items(), key=str)
+        debtor = BankAccount.restored(self.instruction["debtor"])
+        return self.mode, self.currency, self.instruction["execution_date"], debtor
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,8 @@ class PayoutFile:
         return f"payout_file:{self.message_id}"
 
     def deadline(self, calendar: Calendar) -> dt.date:
-        """The last day on which the bank may still be silent.
-
-        A file that was sent late is paid late: the days count from when the bank had it.
-        """
-        sent_on = self.sent_at.astimezone(dt.UTC).date() if self.sent_at else self.execution_date
-        start = calendar.on_or_after(max(self.execution_date, sent_on))
-        return calendar.after(start, self.deadline_days)
+        """The last day on which the bank may still be silent."""
+        return calendar.deadline(self.execution_date, self.sent_at, self.deadline_days)
 
     def may_inquire(self, now: dt.datetime) -> bool:
         """The same bytes may be sent again: the bank still refuses a file that it has.
@@ -128,12 +124,9 @@ def instruction(message_id: str, created_at: dt.datetime, payouts: Sequence[Payo
 
 def grouped(payouts: Sequence[Payout]) -> list[list[Payout]]:
     """The payouts by what a file has in common, FILE_LIMIT at most in each."""
-    groups: Mapping[str, list[Payout]] = {}
-    groups = {}
+    groups: defaultdict[tuple[object, ...], list[Payout]] = defaultdict(list)
     for payout in payouts:
-        groups.setdefault(repr(payout.group), []).append(payout)
+        groups[payout.group].append(payout)
     return [
-        group[start : start + FILE_LIMIT]
-        for group in groups.values()
-        for start in range(0, len(group), FILE_LIMIT)
+        list(file) for group in groups.values() for file in batched(group, FILE_LIMIT, strict=False)
     ]

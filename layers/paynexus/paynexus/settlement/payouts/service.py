@@ -77,11 +77,7 @@ def watch(db: Database, bank: Bank, *, now: dt.datetime) -> int:
     today = now.astimezone(dt.UTC).date()
     with db.reading() as connection:
         files, holidays = store.unanswered(connection, today=today), batching.holidays(connection)
-    silent = [
-        file
-        for file in files
-        if file.deadline(Calendar(file.calendar, holidays.get(file.calendar, frozenset()))) < today
-    ]
+    silent = [file for file in files if file.deadline(Calendar.of(file.calendar, holidays)) < today]
     for file in silent:
         try:
             _inquire(db, bank, file, now)

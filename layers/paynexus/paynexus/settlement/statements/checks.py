@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from paynexus import ids
 from paynexus.db import Connection, Database
 from paynexus.settlement.batching import store as batching
-from paynexus.settlement.batching.model import Holidays
 from paynexus.settlement.breaks import service as breaks
 from paynexus.settlement.breaks.model import BreakType, Explained, Found
-from paynexus.settlement.calendars import Calendar
+from paynexus.settlement.calendars import Calendar, Holidays
 from paynexus.settlement.statements import model
 from paynexus.settlement.statements.store import checks as store
 from paynexus.settlement.statements.store.checks import (
@@ -90,9 +89,8 @@ def shown(tx: Connection, subjects: Sequence[str], *, now: dt.datetime) -> None:
 
 def _is_due(file: Unbooked, holidays: Holidays, today: dt.date) -> bool:
     """It should be on a statement that is there."""
-    calendar = Calendar(file.calendar, holidays.get(file.calendar, frozenset()))
-    start = max(file.execution_date, file.sent_at.astimezone(dt.UTC).date())
-    deadline = calendar.after(calendar.on_or_after(start), file.deadline_days)
+    calendar = Calendar.of(file.calendar, holidays)
+    deadline = calendar.deadline(file.execution_date, file.sent_at, file.deadline_days)
     return file.covered_to is not None and deadline <= file.covered_to and deadline < today
 
 

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from paynexus.errors import InvalidRequest
 from paynexus.money import BASIS_POINTS_PER_UNIT, EXPONENTS
 from paynexus.settlement.bank.messages import BankAccount
-from paynexus.settlement.calendars import TARGET2
+from paynexus.settlement.calendars import SATURDAY, TARGET2
 from paynexus.settlement.terms import Frequency, Terms
 
 RESERVE_DAYS_LIMIT = 730
@@ -69,7 +69,7 @@ def account_of(account: BankAccount) -> BankAccount:
 
 def holiday_of(day: dt.date, name: str) -> tuple[dt.date, str]:
     """A day on which banks are closed, with its name; InvalidRequest for a weekend."""
-    if day.isoweekday() > 5:  # noqa: PLR2004 - Friday
+    if day.isoweekday() >= SATURDAY:
         raise InvalidRequest(f"{day}: a weekend, on which banks are closed anyway")
     _require_name("name", name)
     return day, name

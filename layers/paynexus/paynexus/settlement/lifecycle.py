@@ -66,9 +66,17 @@ def advance(tx: Connection, moves: Iterable[Move], *, now: datetime) -> list[Tra
     return bookings
 
 
-def announce(tx: Connection, settlement: Settlement, fact: str) -> None:
-    """The fact is on record for the bus, in the transaction that makes it one."""
-    _announce(tx, [settlement], fact)
+def announce(tx: Connection, settlements: Sequence[Settlement], fact: str) -> None:
+    """The fact of each is on record for the bus, in the transaction that makes it one."""
+    append_events(
+        tx,
+        source="settlements.events",
+        type=fact,
+        facts=[
+            Fact(one.mode, one.merchant_id, one.object_id, views.resource(one))
+            for one in settlements
+        ],
+    )
 
 
 def book(tx: Connection, transfers: Sequence[Transfer]) -> None:
@@ -95,7 +103,7 @@ def _move(tx: Connection, status: Status, moves: Sequence[Move], now: datetime) 
         _hold(tx, moved, now)
     elif status is Status.PAID:
         store.lift_holds(tx, moved)
-    _announce(tx, moved, FACTS[status])
+    announce(tx, moved, FACTS[status])
     return moved
 
 
@@ -108,18 +116,6 @@ def _hold(tx: Connection, failed: Sequence[Settlement], now: datetime) -> None:
             holds.get(payee), settlement.failure_code, refused, now=now
         )
     store.hold(tx, {store.payee_of(one): holds[store.payee_of(one)] for one in failed})
-
-
-def _announce(tx: Connection, settlements: Sequence[Settlement], fact: str) -> None:
-    append_events(
-        tx,
-        source="settlements.events",
-        type=fact,
-        facts=[
-            Fact(one.mode, one.merchant_id, one.object_id, views.resource(one))
-            for one in settlements
-        ],
-    )
 
 
 def _booking(settlement: Settlement, status: Status) -> Transfer | None:

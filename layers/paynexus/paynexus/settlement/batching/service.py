@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import batched
 
 from paynexus import ids
-from paynexus.db import Connection, Database
+from paynexus.db import Database
 from paynexus.errors import PayNexusError
-from paynexus.ledger import store as ledger
 from paynexus.ledger.accounts import Account, AccountType
-from paynexus.ledger.model import Order, Transfer, TransferKind
+from paynexus.ledger.model import Transfer, TransferKind
 from paynexus.money import Money
 from paynexus.observability import count, logger
 from paynexus.settlement import model
@@ -18,7 +17,7 @@ from paynexus.settlement.batching import store
 from paynexus.settlement.batching.model import Candidate, Carry
 from paynexus.settlement.batching.store import Plan, Reserve
 from paynexus.settlement.calendars import Calendar, Holidays
-from paynexus.settlement.lifecycle import announce
+from paynexus.settlement.lifecycle import announce, book
 from paynexus.settlement.terms import payment_days
 
 MADE = "made"
@@ -66,10 +65,9 @@ def _release(db: Database, now: dt.datetime) -> int:
     while True:
         with db.transaction() as tx:
             due = store.due_reserves(tx, now=now, limit=RESERVES_LIMIT)
-            orders = [Order.single(_release_of(reserve)) for reserve in due]
-            for result in ledger.transfers(tx, orders, with_balances=False) if orders else ():
-                result.require_booked()
-            store.mark_released(tx, list(zip(due, orders, strict=True)), now=now)
+            transfers = [_release_of(reserve) for reserve in due]
+            book(tx, transfers)
+            store.mark_released(tx, list(zip(due, transfers, strict=True)), now=now)
         total += len(due)
         if len(due) < RESERVES_LIMIT:
             return total
@@ -138,7 +136,7 @@ def _make(db: Database, plans: list[Plan], run: Run, *, now: dt.datetime) -> Non
         with db.transaction() as tx:
             outcomes = store.make(tx, plans, now=now)
             made = [p.id for p, what in zip(plans, outcomes, strict=True) if what == MADE]
-            _announce(tx, made)
+            announce(tx, settlements.by_ids(tx, made), "settlement.created.v1")
     except PayNexusError as error:
         if len(plans) == 1:
             _report_failure(run, plans[0], error)
@@ -150,11 +148,6 @@ def _make(db: Database, plans: list[Plan], run: Run, *, now: dt.datetime) -> Non
     for outcome in outcomes:
         if outcome != MADE:
             _carry(run, Carry(outcome))
-
-
-def _announce(tx: Connection, made: list[ids.SettlementId]) -> None:
-    for settlement in settlements.by_ids(tx, made):
-        announce(tx, settlement, "settlement.created.v1")
 
 
 def _carry(run: Run, reason: Carry) -> None:

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from paynexus.db import Connection
 from paynexus.ids import MerchantId, SettlementId, TransferId
-from paynexus.ledger.model import Order
+from paynexus.ledger.model import Transfer
 from paynexus.settlement.batching.model import Candidate
 from paynexus.settlement.calendars import Holidays
 
@@ -128,12 +128,12 @@ def due_reserves(tx: Connection, *, now: dt.datetime, limit: int) -> list[Reserv
 
 
 def mark_released(
-    tx: Connection, released: list[tuple[Reserve, Order]], *, now: dt.datetime
+    tx: Connection, released: list[tuple[Reserve, Transfer]], *, now: dt.datetime
 ) -> None:
     """The reserves are on record as given back by these bookings."""
     with tx.cursor() as cursor:
         cursor.executemany(
-            RELEASE, [(order.id, now, reserve.settlement_id) for reserve, order in released]
+            RELEASE, [(transfer.id, now, reserve.settlement_id) for reserve, transfer in released]
         )
 
 

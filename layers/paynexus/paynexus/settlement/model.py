@@ -82,19 +82,9 @@ class Settlement:
         return ids.text("set", self.id)
 
     @property
-    def debtor(self) -> BankAccount:
-        """The account that pays."""
-        return BankAccount.restored(self.instruction["debtor"])
-
-    @property
     def creditor(self) -> BankAccount:
         """The merchant's account as it was when the settlement was made."""
         return BankAccount.restored(self.instruction["creditor"])
-
-    @property
-    def execution_date(self) -> date:
-        """The day the bank is asked to pay on."""
-        return date.fromisoformat(self.instruction["execution_date"])
 
 
 def settlement_id(

@@ -35,7 +35,8 @@ def entry(node: Element, names: Names, *, statement: int, parts: Sequence[Part],
     whole = _facts(own, names)
     blocks = node.findall(names.NtryDtls)
     named = [_part(one, whole, names) for block in blocks for one in block.findall(names.TxDtls)]
-    only = _only(parts, named) or _unnamed(whole)
+    several = (*parts, *named)
+    only = several[0] if len(several) == 1 else _unnamed(whole)
     booked_on = day_within(own.get(names.BookgDt), names) or on
     return Entry(
         statement=statement,
@@ -54,45 +55,18 @@ def entry(node: Element, names: Names, *, statement: int, parts: Sequence[Part],
         return_reason=only.return_reason,
         remittance=_joined([only.remittance, said(own.get(names.AddtlNtryInf))]),
         counterparty=only.counterparty,
-        transfers=_several(parts, named),
+        transfers=several if len(several) > 1 else (),
     )
 
 
 def part(node: Element, whole: Element, names: Names) -> Part:
     """One payment of the entry `whole`, of which nothing after this payment need be there yet."""
-    return Part(*_part(node, _facts(children(whole), names), names))
+    return _part(node, _facts(children(whole), names), names)
 
 
 def code(node: Element | None, names: Names) -> str | None:
     """The reason: a code of the standard's, or a word of the bank's own."""
     return text(node, names.Cd) or text(node, names.Prtry)
-
-
-class _Details(NamedTuple):
-    """The fields of a Part, in its order; cheaper to make for an entry of one payment."""
-
-    reference: str
-    message_id: str | None
-    end_to_end_id: str | None
-    money: Money | None
-    is_debit: bool
-    is_return: bool
-    return_reason: str | None
-    remittance: str
-    counterparty: str | None
-
-
-def _only(parts: Sequence[Part], named: Sequence[_Details]) -> Part | _Details | None:
-    """The one payment of the entry, if it is one."""
-    if len(parts) + len(named) != 1:
-        return None
-    return named[0] if named else parts[0]
-
-
-def _several(parts: Sequence[Part], named: Sequence[_Details]) -> tuple[Part, ...]:
-    if _only(parts, named):
-        return ()
-    return (*parts, *(Part(*one) for one in named))
 
 
 class _Facts(NamedTuple):
@@ -108,12 +82,12 @@ def _facts(own: Children, names: Names) -> _Facts:
     return _Facts(money, is_debit(own.get(names.CdtDbtInd)), _is_reversal(own, names))
 
 
-def _part(node: Element, whole: _Facts, names: Names) -> _Details:
+def _part(node: Element, whole: _Facts, names: Names) -> Part:
     own = children(node)
     refs, back, side = own.get(names.Refs), own.get(names.RtrInf), own.get(names.CdtDbtInd)
     is_out = whole.is_debit if side is None else is_debit(side)
     is_return = whole.is_return or back is not None or _is_reversal(own, names)
-    return _Details(
+    return Part(
         text(refs, names.AcctSvcrRef) or "",
         _known(text(refs, names.MsgId)) or _known(text(refs, names.PmtInfId)),
         _known(text(refs, names.EndToEndId)),
@@ -126,9 +100,9 @@ def _part(node: Element, whole: _Facts, names: Names) -> _Details:
     )
 
 
-def _unnamed(whole: _Facts) -> _Details:
+def _unnamed(whole: _Facts) -> Part:
     """What is said of the payments of an entry that books many, or names none."""
-    return _Details("", None, None, None, whole.is_debit, whole.is_return, None, "", None)
+    return Part("", None, None, None, whole.is_debit, whole.is_return, None, "", None)
 
 
 def _batch(block: Element, names: Names) -> str | None:
@@ -201,10 +175,6 @@ def _counterparty(parties: Element | None, names: Names, *, is_paid: bool) -> st
 
 def _known(reference: str | None) -> str | None:
     return None if reference in UNKNOWN else reference
-
-
-def _first(own: Children, *tags: str) -> str | None:
-    return next((found for tag in tags if (found := said(own.get(tag)))), None)
 
 
 def _joined(words: Iterable[str | None]) -> str:

@@ -7,7 +7,7 @@ true when it left our account.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from paynexus.errors import PayNexusError
 from paynexus.money import Money
@@ -116,9 +116,8 @@ class Statement:
     closing: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One payment of an entry that books several.
+class Part(NamedTuple):
+    """One payment of an entry, of which there may be very many: a tuple is cheap to make.
 
     `money` is None where the bank states no amount of its own in the entry's currency.
     """

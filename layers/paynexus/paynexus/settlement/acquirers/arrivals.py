@@ -163,8 +163,7 @@ def _arrive(tx: Connection, found: Matches, now: dt.datetime) -> None:
         ],
         now=now,
     )
-    if told:
-        breaks.record(tx, told, now=now)
+    breaks.record(tx, told, now=now)
     breaks.settle_all(tx, _explained(found), now=now)
     count("GatewayPayoutArrived", len(found))
 
@@ -174,26 +173,15 @@ def _breaks(payout: Payout, credits: list[Credit], sums: int) -> list[Found]:  #
     before = payout.arrived_amount
     found = []
     if before is None and _is_late(payout, credits[0]):
-        days = {"expected_on": payout.expected_on.isoformat()}
-        found.append(_found(BreakType.TIMING, payout, -payout.amount, days))
+        found.append(payout.lateness)
     if (before or 0) + sums == payout.amount:
         return found
     details = {"told": payout.amount, "arrived": (before or 0) + sums}
     if before == payout.amount or (before is None and credits[0].amount == payout.amount):
         extra = sums if before is not None else sums - payout.amount
-        return [*found, _found(BreakType.DUPLICATE, payout, extra, details)]
-    return [*found, _found(BreakType.AMOUNT, payout, (before or 0) + sums - payout.amount, details)]
-
-
-def _found(kind: BreakType, payout: Payout, amount: int, details: Mapping[str, object]) -> Found:
-    return Found(
-        type=kind,
-        subject=payout.subject,
-        mode=payout.mode,
-        currency=payout.currency,
-        amount=amount,
-        details=details,
-    )
+        return [*found, payout.broken(BreakType.DUPLICATE, extra, details)]
+    difference = (before or 0) + sums - payout.amount
+    return [*found, payout.broken(BreakType.AMOUNT, difference, details)]
 
 
 def _explained(found: Matches) -> list[Explained]:

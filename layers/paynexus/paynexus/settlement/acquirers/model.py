@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from paynexus import ids
 from paynexus.ids import TransferId
-from paynexus.settlement.breaks.model import BreakType
+from paynexus.settlement.breaks.model import BreakType, Found
 
 LINES_MAX = 1_000_000
 """Lines of one file, its head not counted."""
@@ -66,19 +66,6 @@ class Verdict(StrEnum):
     PAYOUT = "payout"
     REPEATED = "repeated"
     """Another file has the same line."""
-
-
-BREAKS = frozenset(
-    {
-        Verdict.AMOUNT,
-        Verdict.FEE,
-        Verdict.CURRENCY,
-        Verdict.DUPLICATE,
-        Verdict.EXTRA,
-        Verdict.TIMING,
-    }
-)
-"""Verdicts that are breaks of the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +144,24 @@ class Payout:
         """What its breaks are about."""
         return f"gateway_payout:{self.gateway}:{self.reference}"
 
+    def broken(self, kind: BreakType, amount: int, details: Mapping[str, object]) -> Found:
+        """What is found about it: `amount` is what came less what was told of."""
+        return Found(
+            type=kind,
+            subject=self.subject,
+            mode=self.mode,
+            currency=self.currency,
+            amount=amount,
+            details=details,
+        )
+
+    @property
+    def lateness(self) -> Found:
+        """That it hasn't come in its time."""
+        return self.broken(
+            BreakType.TIMING, -self.amount, {"expected_on": self.expected_on.isoformat()}
+        )
+
 
 def named(*parts: str) -> UUID:
     """The id of what these words name: always the same."""
@@ -192,8 +197,3 @@ def day_of(name: str) -> dt.date | None:
 def key_of(text: str) -> str:
     """The text as banks may hand it on: letters and digits alone, in capitals."""
     return re.sub(r"[^A-Za-z0-9]", "", text).upper()
-
-
-def break_of(verdict: str) -> BreakType | None:
-    """The break that a line of this verdict is; None for one that is explained or waits."""
-    return BreakType(verdict) if verdict in BREAKS else None

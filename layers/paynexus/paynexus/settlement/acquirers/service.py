@@ -25,7 +25,7 @@ from paynexus.settlement.acquirers.store import lines as store
 from paynexus.settlement.acquirers.store import payouts
 from paynexus.settlement.acquirers.store.lines import News
 from paynexus.settlement.breaks import service as breaks
-from paynexus.settlement.breaks.model import BreakType, Found
+from paynexus.settlement.breaks.model import BreakType, Explained, Found
 
 FOLDER = "gateways/"
 FILE_SECONDS = 240
@@ -183,17 +183,13 @@ def _news(tx: Connection) -> list[News]:
 def _record(tx: Connection, news: Sequence[News], gateway: str, now: dt.datetime) -> int:
     """Breaks of the lines are on record; a late line is explained already, and so settled."""
     found = [_found(gateway, line) for line in news]
-    new = breaks.record(tx, found, now=now) if found else 0
-    for line in news:
-        if line.verdict == Verdict.TIMING:
-            subject = model.line_subject(gateway, line.reference, line.operation)
-            breaks.settle(
-                tx,
-                type=BreakType.TIMING,
-                subject=subject,
-                resolution="told of on another day",
-                now=now,
-            )
+    new = breaks.record(tx, found, now=now)
+    late = [
+        Explained(type=one.type, subject=one.subject, resolution="told of on another day")
+        for one in found
+        if one.type is BreakType.TIMING
+    ]
+    breaks.settle_all(tx, late, now=now)
     return new
 
 
@@ -248,14 +244,13 @@ def _settle_extra(tx: Connection, gateway: str, line: News, now: dt.datetime) ->
 
 
 def _settle_missing(tx: Connection, gateway: str, now: dt.datetime) -> None:
-    for transfer in payouts.told_at_last(tx, gateway):
-        breaks.settle(
-            tx,
-            type=BreakType.MISSING,
-            subject=model.transfer_subject(transfer),
-            resolution="timing",
-            now=now,
+    explained = [
+        Explained(
+            type=BreakType.MISSING, subject=model.transfer_subject(transfer), resolution="timing"
         )
+        for transfer in payouts.told_at_last(tx, gateway)
+    ]
+    breaks.settle_all(tx, explained, now=now)
 
 
 def _look_for_missing(tx: Connection, gateway: str, now: dt.datetime) -> None:
@@ -278,26 +273,13 @@ def _look_for_missing(tx: Connection, gateway: str, now: dt.datetime) -> None:
         )
         for one in found
     ]
-    if told:
-        breaks.record(tx, told, now=now)
+    breaks.record(tx, told, now=now)
 
 
 def _look_for_overdue(tx: Connection, now: dt.datetime) -> None:
     before = now.date() - dt.timedelta(days=TOLERANCE_DAYS)
     late = payouts.overdue(tx, before=before, limit=BREAKS_MAX)
-    told = [
-        Found(
-            type=BreakType.TIMING,
-            subject=payout.subject,
-            mode=payout.mode,
-            currency=payout.currency,
-            amount=-payout.amount,
-            details={"expected_on": payout.expected_on.isoformat()},
-        )
-        for payout in late
-    ]
-    if told:
-        breaks.record(tx, told, now=now)
+    breaks.record(tx, [payout.lateness for payout in late], now=now)
 
 
 def _is_off(payout: Payout) -> bool:
@@ -305,13 +287,10 @@ def _is_off(payout: Payout) -> bool:
 
 
 def _arrived_otherwise(payout: Payout) -> Found:
-    return Found(
-        type=BreakType.AMOUNT,
-        subject=payout.subject,
-        mode=payout.mode,
-        currency=payout.currency,
-        amount=(payout.arrived_amount or 0) - payout.amount,
-        details={"told": payout.amount, "arrived": payout.arrived_amount},
+    return payout.broken(
+        BreakType.AMOUNT,
+        (payout.arrived_amount or 0) - payout.amount,
+        {"told": payout.amount, "arrived": payout.arrived_amount},
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aws_lambda_powertools.metrics import MetricUnit
 
 from paynexus.db import Database
+from paynexus.identity.model import Mode
 from paynexus.ledger.accounts import AccountType
 from paynexus.money import EXPONENTS
 from paynexus.observability import gauge
@@ -22,7 +23,6 @@ CLEARING = (
     AccountType.DISPUTE,
 )
 """Accounts that return to zero once all is explained."""
-MODES = ("test", "live")
 CENTS = 2
 """Decimal places of a currency that we take no payments in."""
 
@@ -48,7 +48,7 @@ def age(db: Database, *, now: dt.datetime) -> Ageing:
     with db.reading() as connection:
         groups = store.groups(connection, limits=limits, silence=SILENCE.name, now=now)
         accounts = store.clearing(connection, CLEARING)
-    for mode in MODES:
+    for mode in Mode:
         of_mode = [group for group in groups if group.mode == mode]
         _measure(mode, of_mode, now=now)
         _measure_buckets(mode, of_mode)

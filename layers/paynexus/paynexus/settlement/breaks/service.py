@@ -6,8 +6,9 @@ and resolves the break, in one transaction.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import batched
 
 from paynexus.db import Connection, Database
 from paynexus.errors import InvalidRequest, InvalidState, NotFound
@@ -59,7 +60,7 @@ def record(tx: Connection, found: Sequence[Found], *, now: dt.datetime) -> int:
     """
     made = [
         row
-        for batch in _batches(found)
+        for batch in batched(found, BATCH, strict=False)
         for row in store.record(tx, [(one, policies.policy_of(one)) for one in batch], now=now)
     ]
     for kind, number in Counter(kind for kind, _ in made).items():
@@ -91,7 +92,8 @@ def settle_all(tx: Connection, explained: Sequence[Explained], *, now: dt.dateti
     What somebody had proposed about one is refused: there is nothing left to correct.
     """
     settled = sum(
-        len(store.settle(tx, batch, by=THE_POLICY, now=now)) for batch in _batches(explained)
+        len(store.settle(tx, batch, by=THE_POLICY, now=now))
+        for batch in batched(explained, BATCH, strict=False)
     )
     _tell_resolved(settled, by="policy")
     return settled
@@ -280,7 +282,3 @@ def _require_text(text: str) -> None:
 def _tell_resolved(number: int, *, by: str) -> None:
     if number:
         count("BreakResolved", number, by=by)
-
-
-def _batches[T](rows: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (rows[at : at + BATCH] for at in range(0, len(rows), BATCH))

@@ -14,7 +14,7 @@ from paynexus.observability import count, gauge, logger
 from paynexus.settlement.bank import reader
 from paynexus.settlement.bank.reader import Message
 from paynexus.settlement.breaks import service as breaks
-from paynexus.settlement.breaks.model import BreakType
+from paynexus.settlement.breaks.model import BreakType, Explained
 from paynexus.settlement.lifecycle import advance, book
 from paynexus.settlement.model import FAILED, Status
 from paynexus.settlement.statements import applying, checks, model
@@ -23,9 +23,6 @@ from paynexus.settlement.statements.model import LOUD, Standing
 from paynexus.settlement.statements.store import lines as store
 from paynexus.settlement.statements.store import standings
 from paynexus.settlement.statements.taking import Taken, take
-
-HASH_BYTES = 1 << 20
-"""Of a file, read at a time."""
 
 
 @dataclass(slots=True)
@@ -55,7 +52,8 @@ def apply(db: Database, file: BinaryIO, *, name: str, now: dt.datetime) -> Recon
 
     One transaction. BankFileRefused when the file can't be read; nothing of it was applied then.
     """
-    sha256 = _digest(file)
+    sha256 = hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]  # any file
+    file.seek(0)
     message = reader.read(file)
     done = Reconciliation(file=name, kind=message.header.kind)
     with db.transaction() as tx:
@@ -73,14 +71,6 @@ def watch(db: Database, *, now: dt.datetime) -> None:
     with db.transaction() as tx:
         checks.follow(tx, now=now)
     checks.require_shown(db, now=now)
-
-
-def _digest(file: BinaryIO) -> bytes:
-    digest = hashlib.sha256()
-    while chunk := file.read(HASH_BYTES):
-        digest.update(chunk)
-    file.seek(0)
-    return digest.digest()
 
 
 def _apply(
@@ -120,15 +110,17 @@ def _write(
     book(tx, transfers)
     store.match(tx, sha256, applied.matches)
     store.judge(tx, sha256, applied.judged)
-    for message_id in standings.answered(tx, sorted(applied.spoken_of), now=now):
-        breaks.settle(
-            tx,
-            type=BreakType.TIMING,
-            subject=model.payout_file_subject(message_id),
-            resolution="The bank has spoken of the file.",
-            now=now,
-        )
+    answered = standings.answered(tx, sorted(applied.spoken_of), now=now)
+    breaks.settle_all(tx, [_spoken_of(message_id) for message_id in answered], now=now)
     breaks.record(tx, applied.found, now=now)
+
+
+def _spoken_of(message_id: str) -> Explained:
+    return Explained(
+        type=BreakType.TIMING,
+        subject=model.payout_file_subject(message_id),
+        resolution="The bank has spoken of the file.",
+    )
 
 
 def _check(tx: Connection, sha256: bytes, several: Sequence[Standing], now: dt.datetime) -> None:

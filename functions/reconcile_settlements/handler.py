@@ -12,6 +12,7 @@ from paynexus.errors import BankFileRefused
 from paynexus.observability import count, logger
 from paynexus.settlement import reconciliation
 from paynexus.settlement.acquirers import service as acquirers
+from paynexus.settlement.acquirers.port import FOLDER
 
 # A batch that fails as a whole is still an answer: the queue repeats it, then sets it aside.
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -37,7 +38,7 @@ def reconcile(record: SQSRecord) -> None:
 
 def _take(key: str) -> None:
     db, now = runtime.database(), runtime.clock()()
-    if not key.startswith(acquirers.FOLDER):
+    if not key.startswith(FOLDER):
         reconciliation.reconcile(db, runtime.bank(), object_key=key, now=now)
         return
     with letterbox.shelf().get(key) as file:

@@ -10,7 +10,7 @@ from paynexus.errors import BankUnavailable
 from paynexus.gateways.outcomes import Failure
 from paynexus.gateways.wire import download
 from paynexus.settlement.acquirers.model import LARGEST_FILE_BYTES
-from paynexus.settlement.acquirers.spool import spooled
+from paynexus.settlement.spool import spool
 
 FILE_SECONDS = 60.0
 """How long a gateway may take to hand out one file."""
@@ -27,7 +27,7 @@ class SandboxDesk:
     @contextmanager
     def file_of(self, day: dt.date) -> Iterator[BinaryIO]:
         """The file of the day (UTC), from its start; BankUnavailable when it can't be had."""
-        with spooled() as file:
+        with spool() as file:
             answer = download(
                 f"{self._url}/v1/settlement-file?date={day.isoformat()}",
                 headers=self._headers,

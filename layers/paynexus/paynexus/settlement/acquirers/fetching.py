@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from paynexus.errors import BankUnavailable
 from paynexus.observability import count, logger
-from paynexus.settlement.acquirers.port import Desk, Shelf
+from paynexus.settlement.acquirers.port import FOLDER, Desk, Shelf
 
 
 def fetch(desks: Iterable[Desk], shelf: Shelf, *, day: dt.date) -> list[str]:
@@ -15,7 +15,7 @@ def fetch(desks: Iterable[Desk], shelf: Shelf, *, day: dt.date) -> list[str]:
     """
     names, failed = [], []
     for desk in desks:
-        name = f"gateways/{desk.name}/{day.isoformat()}.csv"
+        name = f"{FOLDER}{desk.name}/{day.isoformat()}.csv"
         try:
             with desk.file_of(day) as file:
                 shelf.put(name, file)

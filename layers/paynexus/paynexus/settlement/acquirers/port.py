@@ -4,6 +4,9 @@ import datetime as dt
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
+FOLDER = "gateways/"
+"""What names of gateways' files begin with."""
+
 
 class Shelf(Protocol):
     """Where settlement files of gateways lie, by `gateways/<gateway>/<name>`."""
@@ -12,7 +15,7 @@ class Shelf(Protocol):
         """The file lies there, whatever lay there before; BankUnavailable when it can't."""
 
     def get(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """The file, to be read from its start and any number of times.
+        """The file, to be read from its start, any number of times, and closed.
 
         BankFileRefused for one that is not there or too large, BankUnavailable when the shelf
         can't be reached.

@@ -21,13 +21,13 @@ from paynexus.settlement.acquirers.model import (
     Payout,
     Verdict,
 )
+from paynexus.settlement.acquirers.port import FOLDER
 from paynexus.settlement.acquirers.store import lines as store
 from paynexus.settlement.acquirers.store import payouts
 from paynexus.settlement.acquirers.store.lines import News
 from paynexus.settlement.breaks import service as breaks
 from paynexus.settlement.breaks.model import BreakType, Explained, Found
 
-FOLDER = "gateways/"
 FILE_SECONDS = 240
 """How long one file may take in the database, or wait for another of its gateway."""
 PROOFS_MAX = 500

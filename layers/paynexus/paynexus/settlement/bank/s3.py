@@ -1,24 +1,16 @@
 """A bank that is spoken to through two folders of an S3 bucket."""
 
-import tempfile
-from collections.abc import Iterable
-from contextlib import closing
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from paynexus.errors import BankFileRefused, BankUnavailable
+from paynexus.errors import BankFileRefused
 from paynexus.settlement.bank.port import LARGEST_FILE_BYTES
+from paynexus.settlement.bucket import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OUTBOX = "outbox/"
 INBOX = "inbox/"
-CHUNK_BYTES = 1 << 20
-"""Read from S3 at a time."""
-SPOOLED_BYTES = 4 << 20
-"""A longer file lies on the disk while it is read, so that memory doesn't grow with it."""
 
 
 class S3Bank:
@@ -28,43 +20,19 @@ class S3Bank:
     """
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
-        self._client = client
-        self._bucket = bucket
+        self._bucket = Bucket(client, bucket)
 
     def instruct(self, name: str, document: bytes) -> None:
         """The file lies under `outbox/` with this name."""
-        try:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=f"{OUTBOX}{name}",
-                Body=document,
-                ContentType="application/xml",
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise BankUnavailable("the bank's outbox can't be written") from error
+        self._bucket.put(
+            f"{OUTBOX}{name}",
+            document,
+            content_type="application/xml",
+            folder="the bank's outbox",
+        )
 
     def receive(self, name: str) -> BinaryIO:
         """The object of this key below `inbox/`, refused before its body when it is too large."""
         if not name.startswith(INBOX):
             raise BankFileRefused(f"{name[:100]!r} did not come from the bank's inbox")
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=name)
-            with closing(answer["Body"]) as body:
-                if answer["ContentLength"] > LARGEST_FILE_BYTES:
-                    raise BankFileRefused(f"the file is larger than {LARGEST_FILE_BYTES} bytes")
-                return _spooled(body.iter_chunks(CHUNK_BYTES))
-        except self._client.exceptions.NoSuchKey as error:
-            raise BankFileRefused(f"there is no file {name[:100]!r}") from error
-        except (BotoCoreError, ClientError) as error:
-            raise BankUnavailable("the bank's inbox can't be read") from error
-
-
-def _spooled(chunks: Iterable[bytes]) -> BinaryIO:
-    file = tempfile.SpooledTemporaryFile(SPOOLED_BYTES)  # noqa: SIM115 - the caller closes it
-    try:
-        file.writelines(chunks)
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return cast("BinaryIO", file)
+        return self._bucket.get(name, bytes_max=LARGEST_FILE_BYTES, folder="the bank's inbox")

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from paynexus import ids
 from paynexus.clock import system_clock
 from paynexus.db import Database
-from paynexus.errors import InvalidRequest, PayNexusError
+from paynexus.errors import InvalidRequest
 from paynexus.identity.model import Mode
 from paynexus.ids import MerchantId
 from paynexus.ledger.accounts import AccountType
@@ -38,6 +38,7 @@ from paynexus.settlement.breaks.model import (
     Side,
     object_id,
 )
+from tools.running import run
 
 TITLES = (
     *("break", "type", "status", "severity", "due", "mode", "amount", "currency"),
@@ -50,18 +51,14 @@ type Asked = argparse.Namespace
 def main(arguments: list[str] | None = None) -> int:
     """Do what was asked; an exit status other than 0 says why not."""
     asked = _parser().parse_args(arguments)
-    database = Database(lambda: asked.database_url)
-    try:
-        for line in _DO[asked.what](database, asked):
-            print(line)
-    except PayNexusError as error:
-        print(error.detail, file=sys.stderr)
-        return 1
-    finally:
-        database.close()
+    return run(asked.database_url, lambda database: _act(database, asked))
+
+
+def _act(database: Database, asked: Asked) -> None:
+    for line in _DO[asked.what](database, asked):
+        print(line)
     if "by" in asked:
         logger.warning(f"break: {asked.what}", extra={"break": asked.of, "who": asked.by})
-    return 0
 
 
 def _list(database: Database, asked: Asked) -> Iterable[str]:

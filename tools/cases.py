@@ -16,10 +16,11 @@ from uuid import UUID
 from paynexus import ids
 from paynexus.clock import system_clock
 from paynexus.db import Connection, Database
-from paynexus.errors import NotFound, PayNexusError
+from paynexus.errors import NotFound
 from paynexus.gateways.port import Outcome, Result
 from paynexus.observability import logger
 from paynexus.payments import authority, cases
+from tools.running import run
 
 SQL_OPEN = """
 SELECT c.id, c.kind, c.payment_id, c.due_at, a.gateway, a.operation, a.reference, a.amount,
@@ -36,15 +37,7 @@ TITLES = (
 def main(arguments: list[str] | None = None) -> int:
     """Do what was asked; an exit status other than 0 says why not."""
     asked = _parser().parse_args(arguments)
-    database = Database(lambda: asked.database_url)
-    try:
-        _DO[asked.what](database, asked)
-    except PayNexusError as error:
-        print(error.detail, file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+    return run(asked.database_url, lambda database: _DO[asked.what](database, asked))
 
 
 def _list(database: Database, _: argparse.Namespace) -> None:

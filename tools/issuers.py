@@ -14,13 +14,13 @@ import sys
 
 from paynexus import ids
 from paynexus.db import Database
-from paynexus.errors import PayNexusError
 from paynexus.identity.issuers import service
 from paynexus.identity.issuers.fetching import fetch
 from paynexus.identity.issuers.model import TokenIssuer
 from paynexus.identity.model import ALL_SCOPES, Mode, Scope
 from paynexus.ids import MerchantId
 from paynexus.observability import logger
+from tools.running import run
 
 TITLES = ("issuer", "audience", "merchant", "mode", "key set", "scopes")
 USUAL_SCOPES = [scope for scope in ALL_SCOPES if scope != Scope.ADMIN]
@@ -29,15 +29,7 @@ USUAL_SCOPES = [scope for scope in ALL_SCOPES if scope != Scope.ADMIN]
 def main(arguments: list[str] | None = None) -> int:
     """Do what was asked; an exit status other than 0 says why not."""
     asked = _parser().parse_args(arguments)
-    database = Database(lambda: asked.database_url)
-    try:
-        _DO[asked.what](database, asked)
-    except PayNexusError as error:
-        print(error.detail, file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+    return run(asked.database_url, lambda database: _DO[asked.what](database, asked))
 
 
 def _add(database: Database, asked: argparse.Namespace) -> None:

@@ -20,9 +20,10 @@ from uuid import UUID
 from paynexus import ids
 from paynexus.clock import system_clock
 from paynexus.db import Connection, Database
-from paynexus.errors import NotFound, PayNexusError
+from paynexus.errors import NotFound
 from paynexus.ledger import reading
 from paynexus.ledger.reading import Line, Period
+from tools.running import run
 
 PAGE = 1_000
 LIMITS = {
@@ -49,18 +50,7 @@ SQL_EXISTS = "SELECT 1 FROM accounts WHERE id = %s"
 def main() -> int:
     """Do what was asked; an exit status other than 0 says why not."""
     asked = _parser().parse_args()
-    database = Database(lambda: asked.database_url)
-    try:
-        with database.transaction() as tx:
-            if "account" in asked and tx.execute(SQL_EXISTS, (asked.account,)).fetchone() is None:
-                raise NotFound(f"There is no account {asked.account}.")
-            _do(tx, asked)
-    except PayNexusError as error:
-        print(error.detail, file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+    return run(asked.database_url, lambda database: _act(database, asked))
 
 
 def lines(connection: Connection, account: UUID, period: Period) -> Iterator[Line]:
@@ -69,6 +59,13 @@ def lines(connection: Connection, account: UUID, period: Period) -> Iterator[Lin
     while page := reading.statement(connection, account, period, limit=PAGE, after=last).lines:
         yield from page
         last = page[-1]
+
+
+def _act(database: Database, asked: argparse.Namespace) -> None:
+    with database.transaction() as tx:
+        if "account" in asked and tx.execute(SQL_EXISTS, (asked.account,)).fetchone() is None:
+            raise NotFound(f"There is no account {asked.account}.")
+        _do(tx, asked)
 
 
 def _do(tx: Connection, asked: argparse.Namespace) -> None:

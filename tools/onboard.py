@@ -18,6 +18,7 @@ from paynexus.identity.model import Mode
 from paynexus.ids import MerchantId
 from paynexus.merchants import service as merchants
 from paynexus.merchants.model import CurrencyFee, PayoutAccount, Place
+from tools.running import run
 
 PLACE = Place(country="DE", city="Berlin", category_code="5999")
 """A shop of no special kind; `PATCH /v1/merchant` changes city and category."""
@@ -30,16 +31,13 @@ PAYOUT_BIC = "COBADEFFXXX"
 def main() -> int:
     """Print the client's credentials; an exit status other than 0 says why not."""
     arguments = _arguments()
-    db = Database(lambda: arguments.database_url)
-    try:
-        merchant_id, credentials = onboard(
-            db, name=arguments.name, mode=Mode(arguments.mode), rotate=arguments.rotate
-        )
-    except PayNexusError as error:
-        print(error.detail, file=sys.stderr)
-        return 1
-    finally:
-        db.close()
+    return run(arguments.database_url, lambda db: _onboard(db, arguments))
+
+
+def _onboard(db: Database, arguments: argparse.Namespace) -> None:
+    merchant_id, credentials = onboard(
+        db, name=arguments.name, mode=Mode(arguments.mode), rotate=arguments.rotate
+    )
     result = {
         "merchant_id": ids.text("mer", merchant_id),
         "client_id": credentials.client_id,
@@ -47,7 +45,6 @@ def main() -> int:
     }
     lines = (f"{name}: {value}" for name, value in result.items())
     print(json.dumps(result) if arguments.json else "\n".join(lines))
-    return 0
 
 
 def onboard(

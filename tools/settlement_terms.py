@@ -18,13 +18,14 @@ from typing import Any
 from paynexus import ids, jsontext
 from paynexus.clock import system_clock
 from paynexus.db import Database
-from paynexus.errors import InvalidRequest, PayNexusError
+from paynexus.errors import InvalidRequest
 from paynexus.ids import MerchantId
 from paynexus.observability import logger
 from paynexus.settlement.bank.messages import Address, BankAccount
 from paynexus.settlement.merchant import views
 from paynexus.settlement.merchant.agreements import service
 from paynexus.settlement.terms import Frequency
+from tools.running import run
 
 TERMS = (
     *("frequency", "weekday", "month_day", "cutoff_time", "time_zone", "calendar"),
@@ -36,15 +37,7 @@ TERMS = (
 def main(arguments: list[str] | None = None) -> int:
     """Do what was asked; an exit status other than 0 says why not."""
     asked = _parser().parse_args(arguments)
-    database = Database(lambda: asked.database_url)
-    try:
-        _DO[asked.what](database, asked)
-    except PayNexusError as error:
-        print(error.detail, file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+    return run(asked.database_url, lambda database: _DO[asked.what](database, asked))
 
 
 def _show(database: Database, asked: argparse.Namespace) -> None:

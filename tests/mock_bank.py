@@ -12,8 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
+import pytest
+from moto import mock_aws
+
+from paynexus import runtime
 from paynexus.ids import MerchantId
 from paynexus.ledger.accounts import AccountType
+from paynexus.settlement.bank.s3 import S3Bank
 from paynexus.settlement.calendars import target2_holidays
 from paynexus.settlement.model import Settlement
 from reconcile_settlements.handler import handler as reconcile
@@ -101,6 +107,21 @@ def opened(folder: Path, at: dt.datetime) -> Iterator[MockBank]:
         process.wait(timeout=10)
         if process.stderr is not None:
             process.stderr.close()
+
+
+@contextmanager
+def deployed(
+    books: SettlementWorld, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["BankWorld"]:
+    """Real Postgres, a real bank, S3 by moto, the functions on all three; a Monday morning."""
+    books.now = next_monday(books.now)
+    with mock_aws(), opened(folder, books.now) as bank:
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=BUCKET)
+        monkeypatch.setattr(runtime, "database", lambda: books.database)
+        monkeypatch.setattr(runtime, "bank", lambda: S3Bank(s3, BUCKET))
+        monkeypatch.setattr(runtime, "clock", lambda: lambda: books.now)
+        yield BankWorld(books, s3, bank, Courier(s3, BUCKET, bank.folder))
 
 
 def next_monday(after: dt.datetime) -> dt.datetime:

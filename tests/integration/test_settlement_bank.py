@@ -4,13 +4,9 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from paynexus import runtime
-from paynexus.settlement.bank.s3 import S3Bank
-from tests.mock_bank import BUCKET, BankWorld, next_monday, opened
+from tests.mock_bank import BUCKET, BankWorld, deployed
 from tests.settlement_world import SettlementWorld
 from tools.bank_courier import Courier
 
@@ -23,14 +19,8 @@ def world(
     books: SettlementWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[BankWorld]:
     """Real Postgres, a real bank, S3 by moto; a Monday morning."""
-    books.now = next_monday(books.now)
-    with mock_aws(), opened(tmp_path / "bank", books.now) as bank:
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket=BUCKET)
-        monkeypatch.setattr(runtime, "database", lambda: books.database)
-        monkeypatch.setattr(runtime, "bank", lambda: S3Bank(s3, BUCKET))
-        monkeypatch.setattr(runtime, "clock", lambda: lambda: books.now)
-        yield BankWorld(books, s3, bank, Courier(s3, BUCKET, bank.folder))
+    with deployed(books, tmp_path / "bank", monkeypatch) as world:
+        yield world
 
 
 def test_the_bank_pays_a_settlement(world: BankWorld) -> None:

@@ -5,17 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from paynexus import runtime
 from paynexus.ids import MerchantId
-from paynexus.settlement.bank.s3 import S3Bank
 from paynexus.settlement.calendars import SATURDAY, Calendar
-from tests.mock_bank import BUCKET, BankWorld, next_monday, opened
+from tests.mock_bank import BUCKET, BankWorld, deployed
 from tests.settlement_world import PAYEE_IBAN, SettlementWorld
-from tools.bank_courier import Courier
 
 DAYS = 35
 A_DAY = dt.timedelta(days=1)
@@ -68,20 +63,13 @@ def month(
     books: SettlementWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Month]:
     """Four merchants, of which one has an account that is closed; a Monday morning."""
-    books.now = next_monday(books.now)
-    with mock_aws(), opened(tmp_path / "bank", books.now) as bank:
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket=BUCKET)
-        monkeypatch.setattr(runtime, "database", lambda: books.database)
-        monkeypatch.setattr(runtime, "bank", lambda: S3Bank(s3, BUCKET))
-        monkeypatch.setattr(runtime, "clock", lambda: lambda: books.now)
+    with deployed(books, tmp_path / "bank", monkeypatch) as world:
         merchants = [
             books.merchant,
             books.another_merchant(),
             books.another_merchant("NL30MOCK0000000005"),
             books.another_merchant("NL84MOCK0000000003"),
         ]
-        world = BankWorld(books, s3, bank, Courier(s3, BUCKET, bank.folder))
         yield Month(world, merchants)
 
 
